@@ -1,0 +1,1 @@
+"""The web admin: API, pages, live updates."""

@@ -1,0 +1,1 @@
+"""Cron for Python services that already run PostgreSQL."""

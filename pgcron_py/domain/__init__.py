@@ -1,0 +1,1 @@
+"""What a job, a run and a decision are. Pure: no I/O and no clock."""

@@ -1,0 +1,1 @@
+"""Every statement this project sends to PostgreSQL."""
