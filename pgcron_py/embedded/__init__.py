@@ -161,7 +161,7 @@ class EmbeddedServer:
         else:
             address = ""
             params = {"host": self.host, "port": str(self.port), **params}
-        query = f"?{urlencode(params)}" if params else ""
+        query = f"?{urlencode(params, quote_via=quote)}" if params else ""
         return f"postgresql://{login}@{address}/{quote(dbname, safe='')}{query}"
 
     def psql_command(self, user: str = SUPERUSER, dbname: str = "postgres") -> str:

