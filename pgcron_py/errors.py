@@ -39,3 +39,7 @@ class UnknownTimeZone(PgCronError):
     def __init__(self, name: str, *, hint: str | None = None):
         super().__init__(f"unknown time zone {name!r}", hint=hint or "use an IANA name such as Europe/Berlin or UTC")
         self.name = name
+
+
+class ScheduleEngineError(PgCronError):
+    """The cron engine failed on a schedule that the grammar accepts: a bug on this host, never the job's fault."""
