@@ -34,6 +34,11 @@ LOGIN_PASSWORD = "test"
 CLUSTER_LOCK = 20_240_229  # any number
 
 
+def pytest_configure() -> None:
+    if os.environ.get("PGCRON_TEST_PG", "18") not in SERVERS:
+        raise pytest.UsageError(f"PGCRON_TEST_PG must be one of {', '.join(SERVERS)}")
+
+
 @dataclass(frozen=True)
 class Server:
     host: str
@@ -85,7 +90,7 @@ def embedded_pg() -> Iterator[Server]:
     if dsn := os.environ.get("PGCRON_TEST_DSN"):
         yield running_server(dsn)
         return
-    with EmbeddedServer(SERVERS[os.environ.get("PGCRON_TEST_PG") or "18"]) as server:
+    with EmbeddedServer(SERVERS[os.environ.get("PGCRON_TEST_PG", "18")]) as server:
         yield Server(server.host, server.port, server.user, password=None)
 
 

@@ -119,6 +119,21 @@ class Owner:
         return not is_alive(self.pid) and not is_alive(self.guardian) and not self.run_dir.exists()
 
 
+@pytest.fixture
+def own() -> Iterator[Callable[..., Owner]]:
+    """Starts owners, and ends those that a failed test left."""
+    owners: list[Owner] = []
+
+    def start(**options: object) -> Owner:
+        owner = Owner(**options)  # type: ignore[arg-type]  # handed on as they are
+        owners.append(owner)
+        return owner
+
+    yield start
+    for owner in owners:
+        owner.end(signal.SIGKILL)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_throwaway_server_answers_on_its_socket_and_leaves_nothing(version: str | Path) -> None:
     with EmbeddedServer(version) as server:
@@ -186,15 +201,15 @@ def test_settings_reach_the_server() -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_the_server_ends_with_its_owner(signum: signal.Signals) -> None:
-    owner = Owner()
+def test_the_server_ends_with_its_owner(own: Callable[..., Owner], signum: signal.Signals) -> None:
+    owner = own()
     assert is_alive(owner.pid)
     owner.end(signum)
     wait_until(owner.nothing_is_left)
 
 
-def test_a_busy_server_ends_with_its_owner_too() -> None:
-    owner = Owner()
+def test_a_busy_server_ends_with_its_owner_too(own: Callable[..., Owner]) -> None:
+    owner = own()
     connection = psycopg.connect(f"postgresql://postgres@/postgres?host={owner.run_dir}&port=5432")
     connection.execute("SELECT 1")  # idle in transaction
     owner.end(signal.SIGKILL)
@@ -202,8 +217,8 @@ def test_a_busy_server_ends_with_its_owner_too() -> None:
     connection.close()
 
 
-def test_the_server_ends_with_its_owner_though_a_fork_of_it_lives() -> None:
-    owner = Owner(fork=True)
+def test_the_server_ends_with_its_owner_though_a_fork_of_it_lives(own: Callable[..., Owner]) -> None:
+    owner = own(fork=True)
     assert owner.fork is not None
     owner.end(signal.SIGKILL)
     wait_until(owner.nothing_is_left)
@@ -211,8 +226,8 @@ def test_the_server_ends_with_its_owner_though_a_fork_of_it_lives() -> None:
     os.kill(owner.fork, signal.SIGKILL)
 
 
-def test_the_server_ends_when_its_guardian_is_killed() -> None:
-    owner = Owner()
+def test_the_server_ends_when_its_guardian_is_killed(own: Callable[..., Owner]) -> None:
+    owner = own()
     os.kill(owner.guardian, signal.SIGKILL)
     wait_until(lambda: not is_alive(owner.pid))
     owner.end(signal.SIGTERM)
@@ -229,21 +244,21 @@ def test_a_fork_does_not_stop_its_parents_server() -> None:
         assert ask(server.url, "SELECT 1") == 1
 
 
-def test_a_data_dir_can_be_reused_right_after_its_owner_was_killed(folder: Path) -> None:
-    owner = Owner(data_dir=folder / "data")
+def test_a_data_dir_can_be_reused_right_after_its_owner_was_killed(own: Callable[..., Owner], folder: Path) -> None:
+    owner = own(data_dir=folder / "data")
     owner.end(signal.SIGKILL)
     with EmbeddedServer(data_dir=folder / "data") as server:
         assert ask(server.url, "SELECT 1") == 1
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="the other tests are this one already")
-def test_an_ordinary_user_can_run_it_too() -> None:
+def test_an_ordinary_user_can_run_it_too(own: Callable[..., Owner]) -> None:
     nobody = server_account(None)
     assert nobody is not None
     python = next((p for p in (sys.executable, "/usr/bin/python3") if nobody.can_execute(Path(p).resolve())), None)
     if python is None or not nobody.can_enter(ROOT) or not nobody.can_enter(binaries.find_bin_dir("18")):
         pytest.skip("the user nobody can't reach Python or this folder")
-    owner = Owner(python=python, uid=nobody.uid)
+    owner = own(python=python, uid=nobody.uid)
     assert owner.uid == nobody.uid
     owner.end(signal.SIGKILL)
     wait_until(owner.nothing_is_left)
