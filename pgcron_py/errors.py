@@ -43,3 +43,66 @@ class UnknownTimeZone(PgCronError):
 
 class ScheduleEngineError(PgCronError):
     """The cron engine failed on a schedule that the grammar accepts: a bug on this host, never the job's fault."""
+
+
+class DatabaseUnavailable(PgCronError):
+    """The database can't be reached."""
+
+
+class DatabaseNotReady(PgCronError):
+    """The database is not set up for this version of pgcron, or is not the one it was set up as."""
+
+
+class LockNotAvailable(PgCronError):
+    """Another session holds a lock that is needed; nothing was changed."""
+
+    hint = "try again when that session has ended"
+
+
+class InvalidDeclaration(PgCronError):
+    """A declared job that can't be registered: an invalid schedule, an unknown zone, a duplicate name, wrong arguments."""
+
+    def __init__(self, job: str, reason: str, *, hint: str | None = None):
+        super().__init__(f"job {job!r}: {reason}", hint=hint)
+        self.job = job
+        self.reason = reason
+
+
+class InvalidArguments(PgCronError):
+    """A value that the rules refuse; names the field, the value and the rule."""
+
+
+class JobNotFound(PgCronError):
+    """No job has this name."""
+
+
+class JobLocked(PgCronError):
+    """The job is locked: its definition can't be changed here."""
+
+
+class JobDisabled(PgCronError):
+    """A disabled job can't be executed."""
+
+
+class AlreadyRunning(PgCronError):
+    """The job is already running."""
+
+
+class AlreadyRequested(PgCronError):
+    """The job is already asked to run."""
+
+
+class JobIsRunning(PgCronError):
+    """A running job can't be deleted."""
+
+
+class JobDeclaredInCode(PgCronError):
+    """A job declared in code can only be disabled."""
+
+
+class AppendOnly(PgCronError):
+    """An ended run or an audit entry never changes."""
+
+
+class LeaseLost(PgCronError):
+    """The run is no longer this worker's: nothing was written."""

@@ -1,0 +1,3 @@
+"""placeholder"""
+from sqlalchemy.orm import DeclarativeBase
+class Base(DeclarativeBase): ...

@@ -1,0 +1,117 @@
+-- The finish: the only way from RUNNING to SUCCESS or FAILED, for one run or for a batch of them.
+--
+-- p_runs is a JSON array of objects: id, job_id, status, reason, is_strike, duration (ms), error, stack_trace, metadata,
+-- result, finish_token, and for a retry retry_after_ms with retry_attempt (the attempt number of the new row).
+-- Each row of the result says what became of one run: recorded; already (a finish with the same token is on record: the
+-- reply to its COMMIT was lost); or lost (somebody else ended it: the caller's lease is gone, nothing was written).
+--
+-- Locks: jobs by id, then runs; the other order deadlocks with the reaper. Planner settings: a generic plan made while the
+-- tables were small must not scan them when they are large.
+CREATE FUNCTION pgcron.finish_runs(p_worker uuid, p_runs json) RETURNS TABLE (run_id uuid, outcome text)
+LANGUAGE plpgsql
+SET search_path = pgcron, pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  recorded uuid[];
+  retried uuid[];
+  failed uuid[];
+  struck uuid[];
+BEGIN
+  PERFORM 1 FROM pgcron.cron_job j
+    WHERE j.id IN (SELECT i.job_id FROM json_to_recordset(p_runs) AS i (job_id uuid))
+    ORDER BY j.id FOR NO KEY UPDATE;
+
+  WITH done AS (
+    UPDATE pgcron.cron_log l SET
+      status = i.status, reason = i.reason, is_strike = coalesce(i.is_strike, false), duration = i.duration,
+      completed_at = GREATEST(l.started_at, clock_timestamp()), error = i.error, stack_trace = i.stack_trace,
+      metadata = coalesce(i.metadata, l.metadata), result = i.result, finish_token = i.finish_token
+    FROM json_to_recordset(p_runs) AS i (id uuid, job_id uuid, status text, reason text, is_strike boolean, duration bigint,
+      error text, stack_trace text, metadata jsonb, result jsonb, finish_token uuid, retry_after_ms bigint)
+    WHERE l.id = i.id AND l.job_id = i.job_id AND l.worker_id = p_worker AND l.status = 'RUNNING'
+    RETURNING l.id, l.job_id, l.seq, l.status, l.is_strike, l.duration, i.retry_after_ms
+  ), tally AS (
+    SELECT d.job_id, count(*) AS ended, count(*) FILTER (WHERE d.status = 'SUCCESS') AS successes,
+           coalesce(sum(d.duration) FILTER (WHERE d.status = 'SUCCESS'), 0) AS duration_ms,
+           max(d.seq) FILTER (WHERE d.status = 'SUCCESS') AS last_success,
+           array_agg(d.seq) FILTER (WHERE d.is_strike) AS strikes
+      FROM done d GROUP BY d.job_id
+  ), moved AS (
+    -- A strike is a failure later, by seq, than the last success; concurrent runs may end in any order.
+    UPDATE pgcron.cron_job j SET
+      running_count = j.running_count - t.ended,
+      success_count = j.success_count + t.successes,
+      failure_count = j.failure_count + t.ended - t.successes,
+      duration_sum_ms = j.duration_sum_ms + t.duration_ms,
+      strikes_from_seq = GREATEST(j.strikes_from_seq, t.last_success),
+      consecutive_failures = CASE
+        WHEN t.last_success > j.strikes_from_seq THEN
+          (SELECT count(*) FROM unnest(t.strikes) AS s (seq) WHERE s.seq > t.last_success)
+          + CASE WHEN j.run_seq > t.last_success THEN (SELECT count(*) FROM pgcron.cron_log o
+                WHERE o.job_id = j.id AND o.seq > t.last_success AND o.is_strike) ELSE 0 END
+        ELSE j.consecutive_failures + (SELECT count(*) FROM unnest(t.strikes) AS s (seq) WHERE s.seq > j.strikes_from_seq)
+      END,
+      requests_waiting = false,
+      next_request_at = CASE WHEN j.requests_waiting AND j.is_enabled THEN
+        (SELECT min(r.run_after) FROM pgcron.cron_request r WHERE r.job_id = j.id AND r.state = 'PENDING')
+        ELSE j.next_request_at END
+    FROM tally t WHERE j.id = t.job_id
+  )
+  SELECT array_agg(d.id), array_agg(d.id) FILTER (WHERE d.retry_after_ms IS NOT NULL),
+         array_agg(d.id) FILTER (WHERE d.is_strike), array_agg(DISTINCT d.job_id) FILTER (WHERE d.is_strike)
+    INTO recorded, retried, failed, struck FROM done d;
+
+  IF retried IS NOT NULL THEN
+    INSERT INTO pgcron.cron_request (job_id, cause, run_after, requested_by, args, scheduled_for, attempt)
+    SELECT l.job_id, 'retry', clock_timestamp() + i.retry_after_ms * interval '1 ms', coalesce(l.requested_by, 'pgcron'),
+           l.args, l.scheduled_for, coalesce(i.retry_attempt, l.attempt + 1)
+      FROM json_to_recordset(p_runs) AS i (id uuid, retry_after_ms bigint, retry_attempt integer)
+      JOIN pgcron.cron_log l ON l.id = i.id
+      JOIN pgcron.cron_job j ON j.id = l.job_id
+     WHERE i.id = ANY (retried) AND j.is_enabled
+     ORDER BY l.job_id, l.seq;
+  END IF;
+
+  IF failed IS NOT NULL THEN
+    INSERT INTO pgcron.cron_outbox (event, job_id, job_name, run_id, payload)
+    SELECT 'failed', j.id, j.name, l.id, jsonb_build_object('reason', l.reason, 'error', l.error, 'attempt', l.attempt,
+             'scheduled_for', l.scheduled_for, 'consecutive_failures', j.consecutive_failures)
+      FROM pgcron.cron_log l JOIN pgcron.cron_job j ON j.id = l.job_id
+     WHERE l.id = ANY (failed) AND j.notify_on_failure;
+    PERFORM pgcron.disable_struck_jobs(struck);
+  END IF;
+
+  RETURN QUERY
+    SELECT i.id, CASE WHEN i.id = ANY (recorded) THEN 'recorded' WHEN l.finish_token = i.finish_token THEN 'already' ELSE 'lost' END
+      FROM json_to_recordset(p_runs) AS i (id uuid, finish_token uuid)
+      LEFT JOIN pgcron.cron_log l ON l.id = i.id AND NOT i.id = ANY (coalesce(recorded, '{}'));
+END $$;
+COMMENT ON FUNCTION pgcron.finish_runs(uuid, json) IS
+  'Ends runs of one worker: guarded, with counters, strikes, retries and notifications in one transaction.';
+
+CREATE FUNCTION pgcron.disable_struck_jobs(p_jobs uuid[]) RETURNS void LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+BEGIN
+  WITH struck AS (
+    UPDATE pgcron.cron_job j SET is_enabled = false, disabled_by = 'pgcron',
+      disabled_reason = j.consecutive_failures || ' consecutive failures, the last: ' || left(coalesce(last.error, last.reason), 500)
+    FROM (SELECT DISTINCT ON (l.job_id) l.job_id, l.error, l.reason FROM pgcron.cron_log l
+           WHERE l.job_id = ANY (p_jobs) AND l.status = 'FAILED' ORDER BY l.job_id, l.seq DESC) last
+    WHERE j.id = last.job_id AND j.is_enabled AND j.consecutive_failures >= j.max_consecutive_failures
+    RETURNING j.id, j.name, j.consecutive_failures, j.disabled_reason, j.notify_on_failure
+  )
+  INSERT INTO pgcron.cron_outbox (event, job_id, job_name, payload)
+  SELECT 'auto_disabled', s.id, s.name, jsonb_build_object('consecutive_failures', s.consecutive_failures, 'reason', s.disabled_reason)
+    FROM struck s WHERE s.notify_on_failure;
+END $$;
+COMMENT ON FUNCTION pgcron.disable_struck_jobs(uuid[]) IS 'Disables those of the given jobs that reached their number of strikes.';
+
+-- For a transactional handler, inside its own transaction: the COMMIT that carries its effects carries its record too,
+-- or, when the lease is gone, neither.
+CREATE FUNCTION pgcron.finish_run(p_worker uuid, p_run json) RETURNS void LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pgcron.finish_runs(p_worker, json_build_array(p_run)) f WHERE f.outcome = 'recorded') THEN
+    RAISE EXCEPTION 'lease_lost: run % is no longer this worker''s to finish', p_run ->> 'id' USING ERRCODE = 'PC001';
+  END IF;
+END $$;
+COMMENT ON FUNCTION pgcron.finish_run(uuid, json) IS
+  'Ends one run inside the caller''s transaction; raises lease_lost (PC001) unless exactly this run changed.';

@@ -1,0 +1,325 @@
+-- The tables of schema pgcron. Read sql/README.md first: it explains what a row of each means and who may change it.
+
+-- Time-ordered ids that are the same on PostgreSQL 15 to 18: a random UUID whose first 48 bits are replaced by
+-- the database's clock in milliseconds (RFC 9562, version 7).
+CREATE FUNCTION pgcron.uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = pg_catalog AS $$
+  SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+      PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+      52, 1), 53, 1), 'hex')::uuid
+$$;
+COMMENT ON FUNCTION pgcron.uuid_v7() IS 'A time-ordered UUID, version 7, from the database''s clock.';
+
+CREATE TABLE pgcron.cron_job (
+  id uuid PRIMARY KEY DEFAULT pgcron.uuid_v7(),
+  name text NOT NULL,
+  description text,
+  schedule text NOT NULL,
+  timezone text NOT NULL DEFAULT 'UTC',
+  handler text NOT NULL,
+  args jsonb NOT NULL DEFAULT '{}',
+  is_enabled boolean NOT NULL DEFAULT true,
+  is_locked boolean NOT NULL DEFAULT false,
+  owner text,
+  tags text[] NOT NULL DEFAULT '{}',
+  queue text NOT NULL DEFAULT 'default',
+  priority smallint NOT NULL DEFAULT 0,
+  -- where the definition comes from
+  origin text NOT NULL DEFAULT 'sql',
+  app text,
+  release text,
+  declared_schedule text,
+  declaration jsonb,
+  undeclared_at timestamptz,
+  -- policies
+  is_exclusive boolean NOT NULL DEFAULT true,
+  overlap_policy text NOT NULL DEFAULT 'skip',
+  max_running integer NOT NULL DEFAULT 1,
+  catchup_policy text NOT NULL DEFAULT 'latest',
+  starting_deadline_ms bigint,
+  timeout_ms bigint,
+  max_attempts integer NOT NULL DEFAULT 1,
+  backoff_ms bigint NOT NULL DEFAULT 1000,
+  backoff_max_ms bigint NOT NULL DEFAULT 60000,
+  is_idempotent boolean NOT NULL DEFAULT false,
+  jitter_ms bigint NOT NULL DEFAULT 0,
+  dst_gap text,
+  dst_fold text,
+  max_consecutive_failures integer DEFAULT 3,
+  notify_on_failure boolean NOT NULL DEFAULT true,
+  -- why and since when it does not run
+  disabled_at timestamptz,
+  disabled_by text,
+  disabled_reason text,
+  disabled_until timestamptz,
+  schedule_error text,
+  -- the plan: written by workers under the row's lock
+  anchor_at timestamptz NOT NULL DEFAULT date_trunc('second', clock_timestamp()),
+  next_scheduled_for timestamptz,
+  next_run_at timestamptz,
+  next_request_at timestamptz,
+  claim_at timestamptz GENERATED ALWAYS AS (LEAST(next_run_at, next_request_at)) STORED,
+  requests_waiting boolean NOT NULL DEFAULT false,
+  needs_plan boolean NOT NULL DEFAULT true,
+  replan_at timestamptz,
+  replan_reason text,
+  planned_schedule text,
+  planned_timezone text,
+  ledger_from timestamptz NOT NULL DEFAULT clock_timestamp(),
+  covers_from timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- counters: moved in the transaction of the run they count
+  run_seq bigint NOT NULL DEFAULT 0,
+  running_count integer NOT NULL DEFAULT 0,
+  last_run_at timestamptz,
+  success_count bigint NOT NULL DEFAULT 0,
+  failure_count bigint NOT NULL DEFAULT 0,
+  consecutive_failures integer NOT NULL DEFAULT 0,
+  strikes_from_seq bigint NOT NULL DEFAULT 0,
+  duration_sum_ms bigint NOT NULL DEFAULT 0,
+  average_duration double precision GENERATED ALWAYS AS
+    (CASE WHEN success_count > 0 THEN duration_sum_ms::double precision / success_count END) STORED,
+  archived_success bigint NOT NULL DEFAULT 0,
+  archived_failure bigint NOT NULL DEFAULT 0,
+  archived_duration_sum_ms bigint NOT NULL DEFAULT 0,
+  -- moved by definition columns only
+  version integer NOT NULL DEFAULT 1,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT cron_job_name_key UNIQUE (name),
+  CONSTRAINT cron_job_name_form CHECK (length(name) BETWEEN 1 AND 200 AND name !~ '[[:cntrl:]]' AND name = btrim(name)),
+  CONSTRAINT cron_job_description_length CHECK (length(description) <= 4000),
+  CONSTRAINT cron_job_schedule_length CHECK (length(schedule) BETWEEN 1 AND 256),
+  CONSTRAINT cron_job_timezone_length CHECK (length(timezone) BETWEEN 1 AND 64),
+  CONSTRAINT cron_job_handler_length CHECK (length(handler) BETWEEN 1 AND 300),
+  CONSTRAINT cron_job_args_object CHECK (jsonb_typeof(args) = 'object' AND octet_length(args::text) <= 65536),
+  CONSTRAINT cron_job_owner_length CHECK (length(owner) <= 200),
+  CONSTRAINT cron_job_tags_form CHECK (cardinality(tags) <= 50 AND array_position(tags, NULL) IS NULL
+    AND length(array_to_string(tags, ',')) <= 2000),
+  CONSTRAINT cron_job_queue_length CHECK (length(queue) BETWEEN 1 AND 100),
+  CONSTRAINT cron_job_priority_range CHECK (priority BETWEEN -100 AND 100),
+  CONSTRAINT cron_job_origin_values CHECK (origin IN ('code', 'sql', 'admin')),
+  CONSTRAINT cron_job_overlap_policy_values CHECK (overlap_policy IN
+    ('skip', 'buffer_one', 'buffer_all', 'cancel_other', 'terminate_other', 'allow_all')),
+  CONSTRAINT cron_job_exclusive_overlap CHECK (NOT (is_exclusive AND overlap_policy = 'allow_all')),
+  CONSTRAINT cron_job_max_running_range CHECK (max_running BETWEEN 1 AND 10000 AND (max_running = 1 OR NOT is_exclusive)),
+  CONSTRAINT cron_job_catchup_policy_values CHECK (catchup_policy IN ('skip', 'latest', 'all')),
+  CONSTRAINT cron_job_starting_deadline_range CHECK (starting_deadline_ms > 0),
+  CONSTRAINT cron_job_timeout_range CHECK (timeout_ms BETWEEN 1 AND 2678400000),
+  CONSTRAINT cron_job_max_attempts_range CHECK (max_attempts BETWEEN 1 AND 100),
+  CONSTRAINT cron_job_backoff_range CHECK (backoff_ms BETWEEN 0 AND 86400000 AND backoff_max_ms BETWEEN backoff_ms AND 2678400000),
+  CONSTRAINT cron_job_jitter_range CHECK (jitter_ms BETWEEN 0 AND 86400000),
+  CONSTRAINT cron_job_dst_gap_values CHECK (dst_gap IN ('run_after', 'skip')),
+  CONSTRAINT cron_job_dst_fold_values CHECK (dst_fold IN ('first', 'both', 'second')),
+  CONSTRAINT cron_job_max_consecutive_failures_range CHECK (max_consecutive_failures BETWEEN 1 AND 1000000),
+  CONSTRAINT cron_job_disabled_reason_length CHECK (length(disabled_reason) <= 1000),
+  CONSTRAINT cron_job_replan_reason_values CHECK (replan_reason IN ('created', 'rescheduled', 'disabled')),
+  CONSTRAINT cron_job_counts CHECK (running_count >= 0 AND success_count >= 0 AND failure_count >= 0
+    AND consecutive_failures >= 0 AND run_seq >= 0),
+  -- psycopg can't read infinity: one such row would break every claim.
+  CONSTRAINT cron_job_finite_times CHECK (
+    GREATEST(disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
+             covers_from, last_run_at, created_at, updated_at, undeclared_at, replan_at) < '9000-01-01 00:00:00+00'
+    AND LEAST(disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
+              covers_from, last_run_at, created_at, updated_at, undeclared_at, replan_at) > '1900-01-01 00:00:00+00')
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200,
+        autovacuum_analyze_scale_factor = 0.05);
+
+-- The claim's only index: one probe for each (queue, handler) that a worker serves, oldest due first.
+CREATE INDEX cron_job_claim_idx ON pgcron.cron_job (queue, handler, claim_at) WHERE is_enabled AND NOT needs_plan AND claim_at IS NOT NULL;
+CREATE INDEX cron_job_needs_plan_idx ON pgcron.cron_job (id) WHERE needs_plan;
+CREATE INDEX cron_job_app_idx ON pgcron.cron_job (app) WHERE app IS NOT NULL;
+
+CREATE TABLE pgcron.cron_worker (
+  id uuid PRIMARY KEY,
+  state text NOT NULL DEFAULT 'LIVE',
+  host text NOT NULL,
+  pid integer NOT NULL,
+  version text NOT NULL,
+  app text,
+  release text,
+  queues text[],
+  handlers jsonb NOT NULL DEFAULT '[]',
+  concurrency integer NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ended_at timestamptz,
+  CONSTRAINT cron_worker_state_values CHECK (state IN ('LIVE', 'DRAINING', 'GONE', 'DEAD')),
+  CONSTRAINT cron_worker_finite_times CHECK (GREATEST(started_at, ended_at) < '9000-01-01 00:00:00+00')
+);
+CREATE INDEX cron_worker_live_idx ON pgcron.cron_worker (started_at) WHERE state IN ('LIVE', 'DRAINING');
+
+-- Apart from cron_worker: a claim locks the worker's row FOR SHARE while the beat updates this one, so neither waits.
+CREATE TABLE pgcron.cron_lease (
+  worker_id uuid PRIMARY KEY REFERENCES pgcron.cron_worker ON DELETE CASCADE,
+  lease_until timestamptz NOT NULL,
+  ttl_ms integer NOT NULL,
+  beat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  was_renewed boolean NOT NULL DEFAULT false,
+  CONSTRAINT cron_lease_finite_times CHECK (GREATEST(lease_until, beat_at) < '9000-01-01 00:00:00+00')
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+
+CREATE TABLE pgcron.cron_request (
+  id uuid PRIMARY KEY DEFAULT pgcron.uuid_v7(),
+  job_id uuid NOT NULL REFERENCES pgcron.cron_job ON DELETE CASCADE,
+  cause text NOT NULL DEFAULT 'manual',
+  state text NOT NULL DEFAULT 'PENDING',
+  run_after timestamptz NOT NULL DEFAULT clock_timestamp(),
+  requested_by text NOT NULL DEFAULT session_user,
+  idempotency_key text,
+  args jsonb,
+  scheduled_for timestamptz,
+  attempt integer NOT NULL DEFAULT 1,
+  run_id uuid,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ended_at timestamptz,
+  CONSTRAINT cron_request_cause_values CHECK (cause IN ('manual', 'retry', 'backfill', 'buffered')),
+  CONSTRAINT cron_request_state_values CHECK (state IN ('PENDING', 'CLAIMED', 'CANCELLED', 'EXPIRED')),
+  CONSTRAINT cron_request_occurrence CHECK (cause IN ('manual', 'retry') OR scheduled_for IS NOT NULL),
+  CONSTRAINT cron_request_args_object CHECK (jsonb_typeof(args) = 'object' AND octet_length(args::text) <= 65536),
+  CONSTRAINT cron_request_key_length CHECK (length(idempotency_key) BETWEEN 1 AND 200),
+  CONSTRAINT cron_request_requested_by_length CHECK (length(requested_by) BETWEEN 1 AND 200),
+  CONSTRAINT cron_request_finite_times CHECK (
+    GREATEST(run_after, scheduled_for, created_at, ended_at) < '9000-01-01 00:00:00+00'
+    AND LEAST(run_after, scheduled_for, created_at, ended_at) > '1900-01-01 00:00:00+00'),
+  CONSTRAINT cron_request_idempotency_key UNIQUE (job_id, idempotency_key)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+CREATE UNIQUE INDEX cron_request_one_manual_idx ON pgcron.cron_request (job_id) WHERE state = 'PENDING' AND cause = 'manual';
+CREATE INDEX cron_request_pending_idx ON pgcron.cron_request (job_id, run_after, id) WHERE state = 'PENDING';
+
+CREATE TABLE pgcron.cron_log (
+  id uuid PRIMARY KEY DEFAULT pgcron.uuid_v7(),
+  job_id uuid NOT NULL REFERENCES pgcron.cron_job ON DELETE CASCADE,
+  seq bigint NOT NULL,
+  status text NOT NULL DEFAULT 'RUNNING',
+  reason text,
+  is_strike boolean NOT NULL DEFAULT false,
+  is_exclusive boolean NOT NULL DEFAULT true,
+  cause text NOT NULL,
+  scheduled_for timestamptz,
+  covers_from timestamptz,
+  covers_to timestamptz,
+  attempt integer NOT NULL DEFAULT 1,
+  worker_id uuid NOT NULL,
+  request_id uuid,
+  requested_by text,
+  finish_token uuid,
+  backend_pid integer,
+  backend_start timestamptz,
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  completed_at timestamptz,
+  duration bigint,
+  error text,
+  stack_trace text,
+  metadata jsonb,
+  result jsonb,
+  progress jsonb,
+  cancel_requested_at timestamptz,
+  cancel_requested_by text,
+  args jsonb NOT NULL DEFAULT '{}',
+  handler text NOT NULL,
+  job_version integer NOT NULL,
+  schedule text NOT NULL,
+  CONSTRAINT cron_log_job_seq_key UNIQUE (job_id, seq),
+  CONSTRAINT cron_log_status_values CHECK (status IN ('RUNNING', 'SUCCESS', 'FAILED')),
+  CONSTRAINT cron_log_reason_values CHECK (reason IN ('error', 'timeout', 'crashed', 'lost', 'tx_broken', 'output_limit',
+    'shutdown', 'cancelled', 'db_error', 'orphaned_claim', 'neighbour')),
+  CONSTRAINT cron_log_reason_of_failed CHECK ((status = 'FAILED') = (reason IS NOT NULL)),
+  CONSTRAINT cron_log_strike_of_failed CHECK (status = 'FAILED' OR NOT is_strike),
+  CONSTRAINT cron_log_cause_values CHECK (cause IN ('schedule', 'manual', 'retry', 'backfill', 'buffered')),
+  CONSTRAINT cron_log_covers CHECK ((cause = 'schedule') = (covers_from IS NOT NULL AND covers_to IS NOT NULL) AND covers_from < covers_to),
+  CONSTRAINT cron_log_completed CHECK ((status = 'RUNNING') = (completed_at IS NULL) AND completed_at >= started_at),
+  CONSTRAINT cron_log_duration_range CHECK (duration >= 0),
+  CONSTRAINT cron_log_error_length CHECK (length(error) <= 10000 AND length(stack_trace) <= 200000),
+  CONSTRAINT cron_log_finite_times CHECK (
+    GREATEST(scheduled_for, covers_from, covers_to, started_at, completed_at) < '9000-01-01 00:00:00+00'
+    AND LEAST(scheduled_for, covers_from, covers_to, started_at, completed_at) > '1900-01-01 00:00:00+00')
+) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
+
+CREATE UNIQUE INDEX cron_log_one_running_idx ON pgcron.cron_log (job_id) WHERE status = 'RUNNING' AND is_exclusive;
+CREATE UNIQUE INDEX cron_log_occurrence_idx ON pgcron.cron_log (job_id, scheduled_for) WHERE cause = 'schedule';
+CREATE INDEX cron_log_job_started_idx ON pgcron.cron_log (job_id, started_at);
+CREATE INDEX cron_log_running_idx ON pgcron.cron_log (worker_id) WHERE status = 'RUNNING';
+CREATE INDEX cron_log_failed_idx ON pgcron.cron_log (job_id, seq) WHERE status = 'FAILED';
+
+CREATE TABLE pgcron.cron_miss (
+  id uuid PRIMARY KEY DEFAULT pgcron.uuid_v7(),
+  job_id uuid NOT NULL REFERENCES pgcron.cron_job ON DELETE CASCADE,
+  reason text NOT NULL,
+  covers_from timestamptz NOT NULL,
+  covers_to timestamptz NOT NULL,
+  first_scheduled_for timestamptz NOT NULL,
+  last_scheduled_for timestamptz NOT NULL,
+  count bigint NOT NULL,
+  is_lower_bound boolean NOT NULL DEFAULT false,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT cron_miss_reason_values CHECK (reason IN ('overlap', 'coalesced', 'too_late', 'disabled', 'paused', 'blackout',
+    'excluded', 'skipped_by_user', 'rescheduled', 'buffer_overflow', 'request_cancelled', 'request_expired', 'no_worker', 'ended')),
+  CONSTRAINT cron_miss_covers CHECK (covers_from < covers_to AND first_scheduled_for <= last_scheduled_for),
+  CONSTRAINT cron_miss_count_range CHECK (count >= 1),
+  CONSTRAINT cron_miss_finite_times CHECK (
+    GREATEST(covers_to, last_scheduled_for) < '9000-01-01 00:00:00+00' AND LEAST(covers_from, first_scheduled_for) > '1900-01-01 00:00:00+00')
+) WITH (fillfactor = 80);
+-- A miss that goes on extends the row that ends where it begins.
+CREATE UNIQUE INDEX cron_miss_covers_to_idx ON pgcron.cron_miss (job_id, covers_to);
+
+CREATE TABLE pgcron.cron_audit (
+  id uuid PRIMARY KEY DEFAULT pgcron.uuid_v7(),
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  action text NOT NULL,
+  job_id uuid,
+  job_name text,
+  job_version integer,
+  old_values jsonb,
+  new_values jsonb,
+  actor text,
+  reason text,
+  request_id text,
+  db_role text NOT NULL DEFAULT session_user,
+  application text,
+  client_address text,
+  transaction_id bigint NOT NULL DEFAULT (pg_current_xact_id()::text)::bigint
+);
+CREATE INDEX cron_audit_job_idx ON pgcron.cron_audit (job_id, job_version);
+CREATE INDEX cron_audit_at_idx ON pgcron.cron_audit (at);
+
+CREATE TABLE pgcron.cron_outbox (
+  id uuid PRIMARY KEY DEFAULT pgcron.uuid_v7(),
+  event text NOT NULL,
+  job_id uuid,
+  job_name text,
+  run_id uuid,
+  payload jsonb NOT NULL DEFAULT '{}',
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  delivered_at timestamptz,
+  attempts integer NOT NULL DEFAULT 0,
+  CONSTRAINT cron_outbox_event_values CHECK (event IN ('failed', 'recovered', 'auto_disabled', 'missed', 'slow', 'no_worker', 'fleet_silent'))
+);
+CREATE INDEX cron_outbox_open_idx ON pgcron.cron_outbox (id) WHERE delivered_at IS NULL;
+
+CREATE TABLE pgcron.cron_generation (
+  generation bigint PRIMARY KEY,
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  worker_id uuid NOT NULL
+);
+
+CREATE TABLE pgcron.cron_reaper (
+  id smallint PRIMARY KEY DEFAULT 1,
+  last_tick timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT cron_reaper_one_row CHECK (id = 1)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+INSERT INTO pgcron.cron_reaper DEFAULT VALUES;
+
+CREATE TABLE pgcron.cron_meta (
+  id smallint PRIMARY KEY DEFAULT 1,
+  schema_version integer NOT NULL,
+  min_worker_schema integer NOT NULL,
+  system_identifier text NOT NULL DEFAULT (pg_control_system()).system_identifier::text,
+  database_oid bigint NOT NULL DEFAULT 0,
+  adopted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  adopted_by text NOT NULL DEFAULT session_user,
+  paused_at timestamptz,
+  paused_by text,
+  paused_reason text,
+  CONSTRAINT cron_meta_one_row CHECK (id = 1)
+);
+INSERT INTO pgcron.cron_meta (schema_version, min_worker_schema, database_oid)
+SELECT 1, 1, oid::bigint FROM pg_database WHERE datname = current_database();

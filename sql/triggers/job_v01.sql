@@ -1,0 +1,135 @@
+-- A change of definition, by whom and from where it may come: a new version, a new plan, an audit entry, a notification.
+
+CREATE FUNCTION pgcron.cron_job_before_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pgcron.check_schedule_text(NEW.schedule);
+  NEW.needs_plan := true;
+  NEW.replan_at := clock_timestamp();
+  NEW.replan_reason := 'created';
+  NEW.next_run_at := NULL;
+  NEW.next_scheduled_for := NULL;
+  NEW.schedule_error := NULL;
+  IF NOT NEW.is_enabled THEN
+    NEW.disabled_at := coalesce(NEW.disabled_at, clock_timestamp());
+    NEW.disabled_by := coalesce(NEW.disabled_by, pgcron.actor());
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER cron_job_before_insert BEFORE INSERT ON pgcron.cron_job
+  FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_before_insert();
+
+-- Fires only for statements that name a definition column: the claim and the finish never pay for it.
+CREATE FUNCTION pgcron.cron_job_before_definition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF pgcron.job_definition(OLD) = pgcron.job_definition(NEW) THEN
+    RETURN NEW;
+  END IF;
+  IF OLD.is_locked AND NOT pg_has_role(current_user, 'pgcron_owner', 'USAGE')
+    AND pgcron.job_definition(OLD) - '{is_enabled,disabled_reason,disabled_until}'::text[]
+     <> pgcron.job_definition(NEW) - '{is_enabled,disabled_reason,disabled_until}'::text[] THEN
+    RAISE EXCEPTION 'job % is locked: its definition can''t be changed', quote_literal(OLD.name)
+      USING ERRCODE = 'PC003', DETAIL = 'field: is_locked',
+      HINT = 'change it in the code that declares it, or as a member of pgcron_owner; it can be enabled and disabled';
+  END IF;
+  IF NEW.schedule IS DISTINCT FROM OLD.schedule THEN
+    PERFORM pgcron.check_schedule_text(NEW.schedule);
+    NEW.schedule_error := NULL;
+  END IF;
+  NEW.version := OLD.version + 1;
+  NEW.updated_at := clock_timestamp();
+  IF OLD.is_enabled AND NOT NEW.is_enabled THEN
+    NEW.disabled_at := clock_timestamp();
+    NEW.disabled_by := CASE WHEN NEW.disabled_by IS DISTINCT FROM OLD.disabled_by THEN NEW.disabled_by ELSE pgcron.actor() END;
+    NEW.next_run_at := NULL;
+    NEW.next_request_at := NULL;
+  ELSIF NEW.is_enabled AND NOT OLD.is_enabled THEN
+    NEW.disabled_at := NULL;
+    NEW.disabled_by := NULL;
+    NEW.disabled_reason := NULL;
+    NEW.disabled_until := NULL;
+    NEW.consecutive_failures := 0;
+    NEW.strikes_from_seq := OLD.run_seq;
+    NEW.needs_plan := true;
+    NEW.replan_at := clock_timestamp();
+    NEW.replan_reason := 'disabled';
+  END IF;
+  IF (NEW.schedule, NEW.timezone, NEW.jitter_ms, NEW.dst_gap, NEW.dst_fold)
+     IS DISTINCT FROM (OLD.schedule, OLD.timezone, OLD.jitter_ms, OLD.dst_gap, OLD.dst_fold) THEN
+    NEW.needs_plan := true;
+    NEW.replan_at := clock_timestamp();
+    NEW.replan_reason := CASE WHEN OLD.needs_plan OR NOT OLD.is_enabled OR NOT NEW.is_enabled
+                              THEN coalesce(NEW.replan_reason, 'disabled') ELSE 'rescheduled' END;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER cron_job_before_definition BEFORE UPDATE OF
+    name, description, schedule, timezone, handler, args, is_enabled, is_locked, owner, tags, queue, priority,
+    is_exclusive, overlap_policy, max_running, catchup_policy, starting_deadline_ms, timeout_ms, max_attempts,
+    backoff_ms, backoff_max_ms, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures,
+    notify_on_failure, disabled_reason, disabled_until
+  ON pgcron.cron_job FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_before_definition();
+
+CREATE FUNCTION pgcron.cron_job_before_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.running_count > 0 THEN
+    RAISE EXCEPTION 'job % is running: it can''t be deleted now', quote_literal(OLD.name)
+      USING ERRCODE = 'PC008', HINT = 'disable it, wait until its run ends, then delete it';
+  ELSIF OLD.origin = 'code' AND OLD.undeclared_at IS NULL THEN
+    RAISE EXCEPTION 'job % is declared in the code of app %: it can only be disabled', quote_literal(OLD.name), quote_literal(OLD.app)
+      USING ERRCODE = 'PC009', HINT = 'remove its declaration and release that first, or disable it';
+  END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER cron_job_before_delete BEFORE DELETE ON pgcron.cron_job
+  FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_before_delete();
+
+-- SECURITY DEFINER: nobody else may write the audit, and everybody's change must be in it.
+CREATE FUNCTION pgcron.cron_job_audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  old_definition jsonb := CASE WHEN TG_OP <> 'INSERT' THEN pgcron.job_definition(OLD) END;
+  new_definition jsonb := CASE WHEN TG_OP <> 'DELETE' THEN pgcron.job_definition(NEW) END;
+  changed text[];
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    SELECT array_agg(key) INTO changed FROM jsonb_each(new_definition)
+     WHERE value IS DISTINCT FROM old_definition -> key;
+    old_definition := (SELECT jsonb_object_agg(key, value) FROM jsonb_each(old_definition) WHERE key = ANY (changed));
+    new_definition := (SELECT jsonb_object_agg(key, value) FROM jsonb_each(new_definition) WHERE key = ANY (changed));
+  END IF;
+  INSERT INTO pgcron.cron_audit (action, job_id, job_name, job_version, old_values, new_values, actor, reason, request_id, application, client_address)
+  VALUES (
+    CASE WHEN TG_OP = 'INSERT' THEN 'job_created' WHEN TG_OP = 'DELETE' THEN 'job_deleted'
+         WHEN changed @> '{is_enabled}' THEN CASE WHEN NEW.is_enabled THEN 'job_enabled' ELSE 'job_disabled' END
+         ELSE 'job_changed' END,
+    coalesce(NEW.id, OLD.id), coalesce(NEW.name, OLD.name), coalesce(NEW.version, OLD.version), old_definition, new_definition,
+    pgcron.actor(), nullif(current_setting('pgcron.reason', true), ''), nullif(current_setting('pgcron.request_id', true), ''),
+    nullif(current_setting('application_name', true), ''), host(inet_client_addr()));
+  RETURN NULL;
+END $$;
+CREATE TRIGGER cron_job_audit_row AFTER INSERT OR DELETE ON pgcron.cron_job
+  FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_audit();
+CREATE TRIGGER cron_job_audit_update AFTER UPDATE ON pgcron.cron_job
+  FOR EACH ROW WHEN (OLD.version IS DISTINCT FROM NEW.version) EXECUTE FUNCTION pgcron.cron_job_audit();
+
+-- A disabled job has no open wish for a run: its pending requests end in the transaction that disables it.
+CREATE FUNCTION pgcron.cron_job_cancel_requests() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE pgcron.cron_request SET state = 'CANCELLED', ended_at = clock_timestamp()
+   WHERE job_id = NEW.id AND state = 'PENDING';
+  RETURN NULL;
+END $$;
+CREATE TRIGGER cron_job_cancel_requests AFTER UPDATE OF is_enabled ON pgcron.cron_job
+  FOR EACH ROW WHEN (OLD.is_enabled AND NOT NEW.is_enabled) EXECUTE FUNCTION pgcron.cron_job_cancel_requests();
+
+-- A hint for idle workers. A transaction that sets pgcron.silent speaks for itself, with one notification at its end.
+CREATE FUNCTION pgcron.cron_job_notify() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF coalesce(current_setting('pgcron.silent', true), '') <> 'on' THEN
+    PERFORM pg_notify('pgcron', coalesce(NEW.id, OLD.id)::text);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER cron_job_notify_row AFTER INSERT OR DELETE ON pgcron.cron_job
+  FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_notify();
+CREATE TRIGGER cron_job_notify_update AFTER UPDATE ON pgcron.cron_job
+  FOR EACH ROW WHEN (OLD.version IS DISTINCT FROM NEW.version) EXECUTE FUNCTION pgcron.cron_job_notify();
