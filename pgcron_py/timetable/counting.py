@@ -1,6 +1,6 @@
 """How many occurrences a window holds, without naming them.
 
-The window is cut where the zone's offset changes; inside a piece, readings are counted day by day with a multiplication,
+The window is cut where the zone's offset changes; inside a piece, readings are counted day by day and multiplied,
 so a month of `* * * * * *` (2.6 million) is exact in microseconds. To stay below 5 ms the count gives up, and says so,
 after MAX_DAYS firing days, MAX_ANSWERS days that croniter had to find (about 0.1 ms each) or a window of MAX_WINDOW;
 what it has then is a lower bound.
