@@ -56,6 +56,7 @@ COMMENT ON COLUMN pgcron.cron_job.covers_from IS 'Up to here every occurrence is
 COMMENT ON COLUMN pgcron.cron_job.run_seq IS 'Number of the last run: dense, and a fencing token for the outside world.';
 COMMENT ON COLUMN pgcron.cron_job.running_count IS 'Runs that go on now.';
 COMMENT ON COLUMN pgcron.cron_job.last_run_at IS 'When the last run started.';
+COMMENT ON COLUMN pgcron.cron_job.last_completed_at IS 'When the last end of a run was recorded.';
 COMMENT ON COLUMN pgcron.cron_job.success_count IS 'Successful runs since creation, purged ones included.';
 COMMENT ON COLUMN pgcron.cron_job.failure_count IS 'Failed runs since creation, purged ones included.';
 COMMENT ON COLUMN pgcron.cron_job.consecutive_failures IS 'Strikes since the last success, or since it was enabled.';

@@ -29,9 +29,9 @@ BEGIN
     FROM json_to_recordset(p_runs) AS i (id uuid, job_id uuid, status text, reason text, is_strike boolean, duration bigint,
       error text, stack_trace text, metadata jsonb, result jsonb, finish_token uuid, retry_after_ms bigint)
     WHERE l.id = i.id AND l.job_id = i.job_id AND l.worker_id = p_worker AND l.status = 'RUNNING'
-    RETURNING l.id, l.job_id, l.seq, l.status, l.is_strike, l.duration, i.retry_after_ms
+    RETURNING l.id, l.job_id, l.seq, l.status, l.is_strike, l.duration, l.completed_at, i.retry_after_ms
   ), tally AS (
-    SELECT d.job_id, count(*) AS ended, count(*) FILTER (WHERE d.status = 'SUCCESS') AS successes,
+    SELECT d.job_id, count(*) AS ended, max(d.completed_at) AS ended_at, count(*) FILTER (WHERE d.status = 'SUCCESS') AS successes,
            coalesce(sum(d.duration) FILTER (WHERE d.status = 'SUCCESS'), 0) AS duration_ms,
            max(d.seq) FILTER (WHERE d.status = 'SUCCESS') AS last_success,
            array_agg(d.seq) FILTER (WHERE d.is_strike) AS strikes
@@ -40,6 +40,7 @@ BEGIN
     -- A strike is a failure later, by seq, than the last success; concurrent runs may end in any order.
     UPDATE pgcron.cron_job j SET
       running_count = j.running_count - t.ended,
+      last_completed_at = GREATEST(j.last_completed_at, t.ended_at),
       success_count = j.success_count + t.successes,
       failure_count = j.failure_count + t.ended - t.successes,
       duration_sum_ms = j.duration_sum_ms + t.duration_ms,

@@ -70,6 +70,7 @@ CREATE TABLE pgcron.cron_job (
   run_seq bigint NOT NULL DEFAULT 0,
   running_count integer NOT NULL DEFAULT 0,
   last_run_at timestamptz,
+  last_completed_at timestamptz,
   success_count bigint NOT NULL DEFAULT 0,
   failure_count bigint NOT NULL DEFAULT 0,
   consecutive_failures integer NOT NULL DEFAULT 0,
@@ -117,9 +118,9 @@ CREATE TABLE pgcron.cron_job (
   -- psycopg can't read infinity: one such row would break every claim.
   CONSTRAINT cron_job_finite_times CHECK (
     GREATEST(disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
-             covers_from, last_run_at, created_at, updated_at, undeclared_at, replan_at) < '9000-01-01 00:00:00+00'
+             covers_from, last_run_at, last_completed_at, created_at, updated_at, undeclared_at, replan_at) < '9000-01-01 00:00:00+00'
     AND LEAST(disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
-              covers_from, last_run_at, created_at, updated_at, undeclared_at, replan_at) > '1900-01-01 00:00:00+00')
+              covers_from, last_run_at, last_completed_at, created_at, updated_at, undeclared_at, replan_at) > '1900-01-01 00:00:00+00')
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200,
         autovacuum_analyze_scale_factor = 0.05);
 

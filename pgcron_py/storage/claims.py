@@ -1,0 +1,219 @@
+"""The claim, statement by statement: lock due jobs, read their requests, write runs and advances.
+
+Three statements of one transaction, on one connection. Between the second and the third, `domain.decide` decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from pgcron_py.domain.decide import Decision
+from pgcron_py.domain.job import Job, Request, Timing
+from pgcron_py.domain.words import Cause, JobId, RequestId, RunId, WorkerId
+
+# A process frozen inside a claim must not hold its rows for ever. The bitmap scan would revisit every page that was
+# once due: only a plain index scan marks dead entries (measured: 4 ms against 0.07 ms for an empty claim).
+BEGIN = (
+    "BEGIN; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '5s'; "
+    "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
+)
+
+JOB_COLUMNS = """j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_ms, j.dst_gap, j.dst_fold, j.version, j.handler,
+    j.args, j.is_exclusive, j.max_running, j.catchup_policy, j.starting_deadline_ms, j.timeout_ms, j.max_attempts, j.backoff_ms,
+    j.backoff_max_ms, j.is_idempotent, j.next_scheduled_for, j.next_run_at, j.covers_from, j.run_seq, j.running_count,
+    j.last_run_at, j.last_completed_at, j.next_request_at"""
+
+# The worker's own row first: FOR SHARE against the reaper's FOR UPDATE, so a dead worker claims nothing. Then, for each
+# route, the oldest due entries of the index, ordered over all routes with ageing (one point of priority = ten seconds);
+# from these, lazily, as many as there are slots and as nobody else has locked. After a lock PostgreSQL checks the row
+# again, as it is now; the sub-select of the clock makes it an index condition.
+LOCK_DUE_JOBS = f"""
+WITH me AS MATERIALIZED (
+  SELECT w.id FROM pgcron.cron_worker w JOIN pgcron.cron_lease l ON l.worker_id = w.id
+   WHERE w.id = %(worker)s AND w.state = 'LIVE' AND l.lease_until > clock_timestamp() FOR SHARE OF w
+), candidate AS MATERIALIZED (
+  SELECT d.id FROM unnest(%(queues)s::text[], %(handlers)s::text[]) AS route (queue, handler)
+   CROSS JOIN LATERAL (
+    SELECT j.id, j.claim_at, j.priority FROM pgcron.cron_job j
+     WHERE j.is_enabled AND NOT j.needs_plan AND j.queue = route.queue AND j.handler = route.handler
+       AND j.claim_at IS NOT NULL AND j.claim_at <= (SELECT clock_timestamp())
+     ORDER BY j.claim_at LIMIT %(window)s) d
+   WHERE (SELECT count(*) FROM me) = 1 AND (SELECT m.paused_at FROM pgcron.cron_meta m) IS NULL
+   ORDER BY d.claim_at - d.priority * interval '10 s' LIMIT %(window)s
+)
+SELECT clock_timestamp() AS now, locked.* FROM candidate CROSS JOIN LATERAL (
+  SELECT {JOB_COLUMNS} FROM pgcron.cron_job j
+   WHERE j.id = candidate.id AND j.is_enabled AND NOT j.needs_plan AND j.claim_at <= (SELECT clock_timestamp())
+     AND (%(has_slots)s OR (j.running_count > 0 AND j.next_run_at <= (SELECT clock_timestamp())))
+   FOR NO KEY UPDATE SKIP LOCKED) locked
+LIMIT %(limit)s
+"""
+
+# A statement of its own: it sees what was committed before the lock was had.
+DUE_REQUESTS = """
+SELECT r.job_id, r.id, r.cause, r.scheduled_for, r.attempt, r.requested_by, r.args
+  FROM unnest(%(jobs)s::uuid[]) AS job (id) CROSS JOIN LATERAL (
+    SELECT * FROM pgcron.cron_request p WHERE p.job_id = job.id AND p.state = 'PENDING' AND p.run_after <= (SELECT clock_timestamp())
+    ORDER BY p.run_after, p.id LIMIT %(limit)s) r
+"""
+
+# A run that conflicts is not inserted and is missing from the result: the caller rolls back and resolves it by name.
+WRITE_CLAIM = """
+WITH run AS MATERIALIZED (
+  SELECT * FROM json_to_recordset(%(runs)s) AS x (id uuid, job_id uuid, seq bigint, cause text, scheduled_for timestamptz,
+    covers_from timestamptz, covers_to timestamptz, attempt integer, request_id uuid)
+), miss AS MATERIALIZED (
+  SELECT * FROM json_to_recordset(%(misses)s) AS x (job_id uuid, reason text, covers_from timestamptz, covers_to timestamptz,
+    first timestamptz, last timestamptz, count bigint, is_lower_bound boolean)
+), inserted AS (
+  INSERT INTO pgcron.cron_log (id, job_id, seq, is_exclusive, cause, scheduled_for, covers_from, covers_to, attempt, worker_id,
+    request_id, requested_by, args, handler, job_version, schedule)
+  SELECT r.id, r.job_id, r.seq, j.is_exclusive, r.cause, r.scheduled_for, r.covers_from, r.covers_to, r.attempt, %(worker)s,
+    r.request_id, q.requested_by, coalesce(q.args, j.args), j.handler, j.version, j.schedule
+    FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id LEFT JOIN pgcron.cron_request q ON q.id = r.request_id
+  ON CONFLICT DO NOTHING RETURNING id
+), claimed AS (
+  UPDATE pgcron.cron_request q SET state = 'CLAIMED', run_id = r.id, ended_at = clock_timestamp()
+    FROM run r WHERE q.id = r.request_id AND q.state = 'PENDING'
+), extended AS (
+  UPDATE pgcron.cron_miss m SET covers_to = x.covers_to, last_scheduled_for = x.last, count = m.count + x.count,
+      is_lower_bound = m.is_lower_bound OR x.is_lower_bound, updated_at = clock_timestamp()
+    FROM miss x WHERE m.job_id = x.job_id AND m.covers_to = x.covers_from AND m.reason = x.reason
+  RETURNING m.job_id, x.covers_from
+), missed AS (
+  INSERT INTO pgcron.cron_miss (job_id, reason, covers_from, covers_to, first_scheduled_for, last_scheduled_for, count, is_lower_bound)
+  SELECT x.job_id, x.reason, x.covers_from, x.covers_to, x.first, x.last, x.count, x.is_lower_bound FROM miss x
+   WHERE NOT EXISTS (SELECT FROM extended e WHERE e.job_id = x.job_id AND e.covers_from = x.covers_from)
+), advanced AS (
+  UPDATE pgcron.cron_job j SET
+    next_scheduled_for = CASE WHEN a.moves THEN a.next_scheduled_for ELSE j.next_scheduled_for END,
+    next_run_at = CASE WHEN a.moves THEN a.next_run_at ELSE j.next_run_at END,
+    covers_from = coalesce(a.covers_from, j.covers_from),
+    run_seq = j.run_seq + a.runs, running_count = j.running_count + a.runs,
+    last_run_at = CASE WHEN a.runs > 0 THEN clock_timestamp() ELSE j.last_run_at END,
+    requests_waiting = j.requests_waiting OR a.is_waiting,
+    next_request_at = CASE WHEN j.next_request_at IS NULL OR a.is_waiting THEN NULL ELSE
+      (SELECT min(p.run_after) FROM pgcron.cron_request p WHERE p.job_id = j.id AND p.state = 'PENDING'
+         AND NOT EXISTS (SELECT FROM run r WHERE r.request_id = p.id)) END
+  FROM json_to_recordset(%(jobs)s) AS a (id uuid, moves boolean, next_scheduled_for timestamptz, next_run_at timestamptz,
+    covers_from timestamptz, runs integer, is_waiting boolean)
+  WHERE j.id = a.id
+)
+SELECT id FROM inserted
+"""
+
+LOOK = "SELECT clock_timestamp(), k.* FROM pgcron.look(%(handlers)s, %(queues)s) k"
+
+# What comes due soon, read without a lock, so that its next occurrence is computed before it is needed.
+UPCOMING = """
+SELECT d.* FROM unnest(%(route_queues)s::text[], %(route_handlers)s::text[]) AS route (queue, handler) CROSS JOIN LATERAL (
+  SELECT j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_ms, j.dst_gap, j.dst_fold, j.version, j.next_scheduled_for
+    FROM pgcron.cron_job j
+   WHERE j.is_enabled AND NOT j.needs_plan AND j.queue = route.queue AND j.handler = route.handler AND j.claim_at IS NOT NULL
+     AND j.claim_at <= (SELECT clock_timestamp() + %(ahead_ms)s * interval '1 ms') AND j.next_scheduled_for IS NOT NULL
+   ORDER BY j.claim_at LIMIT %(limit)s) d
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a worker may take: routes as two parallel lists; the earliest instant among them; whether plans wait."""
+
+    at: datetime
+    route_queues: list[str]
+    route_handlers: list[str]
+    next_claim_at: datetime | None
+    plan_pending: bool
+
+
+async def lock_due_jobs(
+    connection: AsyncConnection, worker: WorkerId, view: View, *, limit: int, window: int, has_slots: bool = True
+) -> tuple[datetime | None, list[Job]]:
+    """The database's now, and up to `limit` due jobs, locked. (None, []) when there is nothing to take.
+
+    has_slots=False: only jobs that are due while they run, which need a decision but no slot.
+    """
+    cursor = await connection.execute(
+        LOCK_DUE_JOBS,
+        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": limit, "window": window, "has_slots": has_slots},
+    )  # fmt: skip
+    rows = await cursor.fetchall()
+    if not rows:
+        return None, []
+    asking = [row[1] for row in rows if row[28] is not None and row[28] <= row[0]]
+    requests = await _due_requests(connection, asking, limit) if asking else {}
+    return rows[0][0], [_job(row, requests.get(row[1], ())) for row in rows]
+
+
+async def _due_requests(connection: AsyncConnection, jobs: list[JobId], limit: int) -> dict[JobId, tuple[Request, ...]]:
+    cursor = await connection.execute(DUE_REQUESTS, {"jobs": jobs, "limit": limit})
+    found: dict[JobId, tuple[Request, ...]] = {}
+    for job_id, id_, cause, scheduled_for, attempt, requested_by, args in await cursor.fetchall():
+        request = Request(RequestId(id_), Cause(cause), scheduled_for, attempt, requested_by, args)
+        found[job_id] = (*found.get(job_id, ()), request)
+    return found
+
+
+def _job(row: tuple[Any, ...], requests: tuple[Request, ...]) -> Job:
+    timing = Timing(row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
+    return Job(timing, *row[9:28], requests)
+
+
+async def write_claim(
+    connection: AsyncConnection, worker: WorkerId, decisions: Iterable[tuple[Job, Decision]]
+) -> set[RunId]:
+    """Inserts runs and misses and advances the jobs; the ids that were inserted."""
+    runs: list[dict[str, Any]] = []
+    misses: list[dict[str, Any]] = []
+    jobs: list[dict[str, Any]] = []
+    for job, decision in decisions:
+        id_ = str(job.id)
+        runs.extend(
+            {"id": str(run.id), "job_id": id_, "seq": run.seq, "cause": run.cause, "scheduled_for": _iso(run.scheduled_for),
+             "covers_from": _iso(run.covers and run.covers[0]), "covers_to": _iso(run.covers and run.covers[1]),
+             "attempt": run.attempt, "request_id": str(run.request.id) if run.request else None}
+            for run in decision.runs
+        )  # fmt: skip
+        misses.extend(
+            {"job_id": id_, "reason": miss.reason, "covers_from": _iso(miss.covers_from), "covers_to": _iso(miss.covers_to),
+             "first": _iso(miss.first), "last": _iso(miss.last), "count": miss.count, "is_lower_bound": miss.is_lower_bound}
+            for miss in decision.misses
+        )  # fmt: skip
+        jobs.append(
+            {"id": id_, "moves": decision.advance is not None, "runs": len(decision.runs), "is_waiting": decision.is_waiting,
+             "next_scheduled_for": _iso(decision.advance and decision.advance.next_scheduled_for),
+             "next_run_at": _iso(decision.advance and decision.advance.next_run_at), "covers_from": _iso(decision.covers_from)}
+        )  # fmt: skip
+    cursor = await connection.execute(
+        WRITE_CLAIM,
+        {"worker": worker, "runs": json.dumps(runs), "misses": json.dumps(misses), "jobs": json.dumps(jobs)},
+    )
+    return {row[0] for row in await cursor.fetchall()}
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant else None
+
+
+async def look(connection: AsyncConnection, handlers: list[str], queues: list[str] | None) -> View:
+    cursor = await connection.execute(LOOK, {"handlers": handlers, "queues": queues})
+    row = await cursor.fetchone()
+    assert row is not None
+    return View(*row)
+
+
+async def upcoming(
+    connection: AsyncConnection, view: View, *, ahead_ms: int, limit: int
+) -> list[tuple[Timing, int, datetime]]:
+    """(timing, version, next_scheduled_for) of what comes due within `ahead_ms`."""
+    parameters: Mapping[str, Any] = {
+        "route_queues": view.route_queues, "route_handlers": view.route_handlers, "ahead_ms": ahead_ms, "limit": limit,
+    }  # fmt: skip
+    cursor = await connection.execute(UPCOMING, parameters)
+    return [(Timing(*row[:8]), row[8], row[9]) for row in await cursor.fetchall()]

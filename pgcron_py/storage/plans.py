@@ -1,0 +1,80 @@
+"""Jobs whose definition changed: lock them, write their plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from pgcron_py.domain.job import Timing
+from pgcron_py.domain.planning import NewPlan, Replan
+from pgcron_py.domain.words import JobId
+
+LOCK_NEEDS_PLAN = """
+SELECT j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_ms, j.dst_gap, j.dst_fold, j.planned_schedule, j.planned_timezone,
+       j.is_enabled, coalesce(j.replan_at, j.covers_from), coalesce(j.replan_reason, 'rescheduled'), j.covers_from, j.next_scheduled_for
+  FROM pgcron.cron_job j WHERE j.needs_plan AND NOT j.id = ANY (%(skipped)s::uuid[])
+ ORDER BY j.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+WRITE_PLANS = """
+WITH plan AS MATERIALIZED (
+  SELECT * FROM json_to_recordset(%(plans)s) AS x (id uuid, next_scheduled_for timestamptz, next_run_at timestamptz,
+    covers_from timestamptz, reason text, miss_from timestamptz, first timestamptz, last timestamptz, count bigint, is_lower_bound boolean)
+), extended AS (
+  UPDATE pgcron.cron_miss m SET covers_to = p.covers_from, last_scheduled_for = p.last, count = m.count + p.count,
+      is_lower_bound = m.is_lower_bound OR p.is_lower_bound, updated_at = clock_timestamp()
+    FROM plan p WHERE p.reason IS NOT NULL AND m.job_id = p.id AND m.covers_to = p.miss_from AND m.reason = p.reason
+  RETURNING m.job_id
+), missed AS (
+  INSERT INTO pgcron.cron_miss (job_id, reason, covers_from, covers_to, first_scheduled_for, last_scheduled_for, count, is_lower_bound)
+  SELECT p.id, p.reason, p.miss_from, p.covers_from, p.first, p.last, p.count, p.is_lower_bound FROM plan p
+   WHERE p.reason IS NOT NULL AND p.id NOT IN (SELECT job_id FROM extended)
+)
+UPDATE pgcron.cron_job j SET next_scheduled_for = p.next_scheduled_for, next_run_at = p.next_run_at, covers_from = p.covers_from,
+  needs_plan = false, replan_at = NULL, replan_reason = NULL, planned_schedule = j.schedule, planned_timezone = j.timezone
+  FROM plan p WHERE j.id = p.id
+"""
+
+# The text is at fault, for every worker alike: the job is set aside, visibly, and nobody else is touched.
+REFUSE_SCHEDULE = """
+UPDATE pgcron.cron_job SET schedule_error = %(error)s, is_enabled = false, needs_plan = false, next_run_at = NULL,
+  next_scheduled_for = NULL, disabled_by = 'pgcron', disabled_at = coalesce(disabled_at, clock_timestamp()),
+  disabled_reason = left('invalid schedule: ' || %(error)s, 1000)
+ WHERE id = %(job)s
+"""
+
+
+async def lock_needs_plan(connection: AsyncConnection, skipped: Collection[JobId], limit: int) -> list[Replan]:
+    cursor = await connection.execute(LOCK_NEEDS_PLAN, {"skipped": list(skipped), "limit": limit})
+    return [_replan(row) for row in await cursor.fetchall()]
+
+
+def _replan(row: tuple[Any, ...]) -> Replan:
+    id_, name, schedule, timezone, *shape, planned_schedule, planned_timezone = row[:10]
+    before = Timing(id_, name, planned_schedule, planned_timezone, *shape) if planned_schedule else None
+    return Replan(Timing(id_, name, schedule, timezone, *shape), before, *row[10:])
+
+
+async def write_plans(connection: AsyncConnection, plans: list[tuple[JobId, NewPlan]]) -> None:
+    await connection.execute(WRITE_PLANS, {"plans": json.dumps([_as_json(id_, plan) for id_, plan in plans])})
+
+
+def _as_json(id_: JobId, plan: NewPlan) -> dict[str, Any]:
+    due, start, miss = plan.advance.next_scheduled_for, plan.advance.next_run_at, plan.miss
+    row: dict[str, Any] = {
+        "id": str(id_),
+        "next_scheduled_for": due and due.isoformat(),
+        "next_run_at": start and start.isoformat(),
+        "covers_from": plan.covers_from.isoformat(),
+    }
+    if miss:
+        row |= {"reason": miss.reason, "miss_from": miss.covers_from.isoformat(), "first": miss.first.isoformat(),
+                "last": miss.last.isoformat(), "count": miss.count, "is_lower_bound": miss.is_lower_bound}  # fmt: skip
+    return row
+
+
+async def refuse_schedule(connection: AsyncConnection, job: JobId, error: str) -> None:
+    await connection.execute(REFUSE_SCHEDULE, {"job": job, "error": error[:500]})

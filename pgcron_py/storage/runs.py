@@ -1,0 +1,79 @@
+"""Ending runs: the guarded finish, for a batch and for the reaper."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from pgcron_py.domain.retry import RetryPolicy
+from pgcron_py.domain.words import JobId, Reason, RunId, Status, WorkerId
+
+FINISH_RUNS = "SELECT run_id, outcome FROM pgcron.finish_runs(%(worker)s, %(runs)s)"
+FINISH_RUN = "SELECT pgcron.finish_run(%(worker)s, %(run)s)"
+
+# What the policies of a run's job said when it was claimed is not copied to its row: its job says it now.
+RUNNING_OF_WORKER = """
+SELECT l.id, l.job_id, l.attempt, j.max_attempts, j.is_idempotent, j.backoff_ms, j.backoff_max_ms, l.backend_pid, l.backend_start
+  FROM pgcron.cron_log l JOIN pgcron.cron_job j ON j.id = l.job_id
+ WHERE l.worker_id = %(worker)s AND l.status = 'RUNNING' ORDER BY l.job_id, l.seq
+"""
+
+# The executor says, before a transactional handler begins, which backend carries it; nobody's row any more = lease lost.
+MARK_BACKEND = """
+UPDATE pgcron.cron_log SET backend_pid = pg_backend_pid(),
+  backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
+ WHERE id = %(run)s AND worker_id = %(worker)s AND status = 'RUNNING'
+"""
+
+Outcome = Literal["recorded", "already", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of a run, as finish_runs takes it. duration in ms; token tells a lost reply from a lost lease."""
+
+    id: RunId
+    job_id: JobId
+    status: Status
+    finish_token: UUID
+    reason: Reason | None = None
+    is_strike: bool = False
+    duration: int | None = None
+    error: str | None = None
+    stack_trace: str | None = None
+    metadata: dict[str, Any] | None = None
+    result: Any = None
+    retry_after_ms: int | None = None
+    retry_attempt: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {key: str(value) if isinstance(value, UUID) else value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRun:
+    """A RUNNING row of a worker that is gone, or that forgot it."""
+
+    id: RunId
+    job_id: JobId
+    attempt: int
+    policy: RetryPolicy
+    backend: tuple[int, Any] | None
+
+
+async def finish_runs(connection: AsyncConnection, worker: WorkerId, finishes: list[Finish]) -> dict[RunId, Outcome]:
+    runs = json.dumps([finish.as_json() for finish in finishes])
+    cursor = await connection.execute(FINISH_RUNS, {"worker": worker, "runs": runs})
+    return {row[0]: row[1] for row in await cursor.fetchall()}
+
+
+async def running_of(connection: AsyncConnection, worker: WorkerId) -> list[RunningRun]:
+    cursor = await connection.execute(RUNNING_OF_WORKER, {"worker": worker})
+    return [
+        RunningRun(row[0], row[1], row[2], RetryPolicy(row[3], row[4], row[5], row[6]), row[7] and (row[7], row[8]))
+        for row in await cursor.fetchall()
+    ]

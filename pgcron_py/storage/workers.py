@@ -1,0 +1,72 @@
+"""A worker's own rows: registration, beat, leave, and the reaping of others."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from pgcron_py.domain.words import WorkerId
+from pgcron_py.storage.claims import View
+
+REGISTER = "SELECT pgcron.register_worker(%(worker)s, %(ttl_ms)s)"
+BEAT = """SELECT at, state, lease_until, running, route_queues, route_handlers, next_claim_at, plan_pending, reap_pending, paused
+  FROM pgcron.beat(%(worker)s, %(handlers)s, %(queues)s)"""
+LEAVE = "SELECT pgcron.leave(%(worker)s)"
+DRAIN = "UPDATE pgcron.cron_worker SET state = 'DRAINING' WHERE id = %(worker)s AND state = 'LIVE'"
+
+TAKE_REAPER = "SELECT 1 FROM pgcron.cron_reaper WHERE id = 1 FOR UPDATE SKIP LOCKED"
+LAPSED = "SELECT worker_id FROM pgcron.cron_lease WHERE lease_until < clock_timestamp() ORDER BY worker_id"
+LOCK_WORKER = "SELECT 1 FROM pgcron.cron_worker WHERE id = %(worker)s FOR UPDATE"
+LOCK_LAPSED_LEASE = "SELECT 1 FROM pgcron.cron_lease WHERE worker_id = %(worker)s AND lease_until < clock_timestamp() FOR UPDATE"
+BURY = """
+WITH gone AS (DELETE FROM pgcron.cron_lease WHERE worker_id = %(worker)s)
+UPDATE pgcron.cron_worker SET state = 'DEAD', ended_at = clock_timestamp() WHERE id = %(worker)s AND state IN ('LIVE', 'DRAINING')
+"""
+# pid and start together name a backend: a pid alone may be somebody else's by now.
+END_BACKEND = """
+SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.pid = %(pid)s AND a.backend_start = %(start)s AND a.datname = current_database()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The database's answer to a beat. state: None when the worker's row is gone; running: my RUNNING rows."""
+
+    at: datetime
+    state: str | None
+    lease_until: datetime | None
+    running: list[UUID]
+    view: View
+    reap_pending: bool
+    paused: bool
+
+
+async def register(connection: AsyncConnection, worker: dict[str, Any], ttl_ms: int) -> datetime:
+    cursor = await connection.execute(REGISTER, {"worker": json.dumps(worker), "ttl_ms": ttl_ms})
+    row = await cursor.fetchone()
+    assert row is not None
+    now: datetime = row[0]
+    return now
+
+
+async def beat(connection: AsyncConnection, worker: WorkerId, handlers: list[str], queues: list[str] | None) -> Beat:
+    cursor = await connection.execute(BEAT, {"worker": worker, "handlers": handlers, "queues": queues})
+    row = await cursor.fetchone()
+    assert row is not None
+    return Beat(row[0], row[1], row[2], row[3], View(row[0], *row[4:8]), row[8], bool(row[9]))
+
+
+async def lapsed(connection: AsyncConnection) -> list[WorkerId]:
+    cursor = await connection.execute(LAPSED)
+    return [WorkerId(row[0]) for row in await cursor.fetchall()]
+
+
+async def found(connection: AsyncConnection, statement: str, worker: WorkerId) -> bool:
+    """Whether a locking statement found its row."""
+    cursor = await connection.execute(statement, {"worker": worker})
+    return await cursor.fetchone() is not None
