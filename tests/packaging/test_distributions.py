@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -111,8 +110,7 @@ def test_an_installed_wheel_finds_its_resources_from_anywhere(wheel: Path, tmp_p
 
 
 def test_a_wheel_built_from_the_sdist_is_the_same(sdist: Path, wheel: Path, tmp_path: Path) -> None:
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(sdist, tmp_path)
     (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
     (tmp_path / "wheel").mkdir()
     assert names_in(build_wheel(unpacked, tmp_path / "wheel")) == names_in(wheel)
