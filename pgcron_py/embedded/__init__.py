@@ -369,14 +369,15 @@ def _write_secret(path: Path, text: str, owner: tuple[int, int] | None = None) -
 
 def _make_run_dir(*, in_memory: bool) -> Path:
     """A short private folder: a socket's path may not be longer than 107 bytes."""
-    base = _throwaway_base() if in_memory else Path(tempfile.gettempdir())
+    base = throwaway_base() if in_memory else Path(tempfile.gettempdir())
     if len(os.fsencode(base / "pgc-12345678/.s.PGSQL.65535.lock")) > SOCKET_PATH_LIMIT:
         base = Path("/tmp")
     _sweep(base)
     return Path(tempfile.mkdtemp(prefix="pgc-", dir=base))
 
 
-def _throwaway_base() -> Path:
+def throwaway_base() -> Path:
+    """Where throwaway servers live: memory if there is enough, PGCRON_TEST_PGDATA_BASE if that is set."""
     if wanted := os.environ.get("PGCRON_TEST_PGDATA_BASE"):
         base = Path(wanted).absolute()
         base.mkdir(parents=True, exist_ok=True)

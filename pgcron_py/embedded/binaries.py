@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -69,8 +70,9 @@ def _copy(bin_dir: Path) -> Path:
     package = installation.parent
     # The programs look for their libraries beside the package.
     libraries = package.with_name(f"{PACKAGE}.libs")
-    stamp = (bin_dir / "postgres").stat()
-    copy = COPIES / f"{installation.name}-{stamp.st_size}-{int(stamp.st_mtime)}"
+    with (bin_dir / "postgres").open("rb") as program:
+        digest = hashlib.file_digest(program, "sha256").hexdigest()
+    copy = COPIES / f"{installation.name}-{digest[:12]}"
     COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)
     with (COPIES / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -60,7 +60,7 @@ def run(url: str, statement: str) -> None:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Like tmp_path, but open to the server's user when the tests run as root."""
-    path = Path(tempfile.mkdtemp(prefix="pgcron test "))
+    path = Path(tempfile.mkdtemp(prefix="pgcron test ", dir=embedded.throwaway_base()))
     path.chmod(0o755)
     yield path
     shutil.rmtree(path)
