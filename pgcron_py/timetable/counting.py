@@ -20,7 +20,7 @@ from pgcron_py.timetable.zones import Change, changes_between, offset_at
 
 MAX_DAYS = 1_000
 MAX_ANSWERS = 24
-MAX_WINDOW = timedelta(days=3_000)
+MAX_WINDOW = timedelta(days=1_000)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 # No change moves clocks by more than a day, so a fold that reaches into the window has its change this near.
