@@ -207,6 +207,9 @@ class EmbeddedServer:
                 self._launch(job, lock)
             finally:
                 os.close(lock)
+        except OSError as error:
+            self._forget(keep=False)
+            raise PgCronError(f"the embedded server can't be set up: {error}") from error
         except BaseException:
             self._forget(keep=False)
             raise

@@ -234,6 +234,16 @@ def test_the_server_ends_when_its_guardian_is_killed(own: Callable[..., Owner]) 
     shutil.rmtree(owner.run_dir)
 
 
+def test_an_owner_killed_during_initdb_leaves_nothing(folder: Path) -> None:
+    program = "from pgcron_py.embedded import EmbeddedServer; EmbeddedServer().start()"
+    environment = {**os.environ, "PGCRON_TEST_PGDATA_BASE": str(folder)}
+    owner = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    wait_until(lambda: any(folder.glob("pgc-*/.data.initdb/PG_VERSION")))
+    owner.kill()
+    owner.wait()
+    wait_until(lambda: not any(folder.iterdir()))
+
+
 def test_a_fork_does_not_stop_its_parents_server() -> None:
     with EmbeddedServer() as server:
         child = os.fork()
@@ -302,6 +312,12 @@ def test_a_folder_with_other_things_in_it_is_refused(folder: Path) -> None:
     (folder / "data" / "thesis.txt").touch()
     with pytest.raises(PgCronError, match="neither empty nor a PostgreSQL data folder"):
         EmbeddedServer(data_dir=folder / "data").start()
+
+
+def test_a_folder_that_cannot_be_made_is_said(folder: Path) -> None:
+    (folder / "file").touch()
+    with pytest.raises(PgCronError, match="can't be set up"):
+        EmbeddedServer(data_dir=folder / "file" / "data").start()
 
 
 def test_a_lost_password_is_said(folder: Path) -> None:
