@@ -1,25 +1,24 @@
 """How many occurrences a window holds, without naming them.
 
-The window is cut where the zone's offset changes; inside a piece, readings are counted day by day and multiplied,
-so a month of `* * * * * *` (2.6 million) is exact in microseconds. To stay below 5 ms the count gives up, and says so,
-after MAX_DAYS firing days, MAX_ANSWERS days that croniter had to find (about 0.1 ms each) or a window of MAX_WINDOW;
-what it has then is a lower bound.
+The window is cut where the zone's offset changes; inside a piece, firing days are counted and multiplied, so a month of
+`* * * * * *` (2.6 million) is exact in a fraction of a millisecond. To stay below 5 ms the count covers at most
+MAX_WINDOW, and at most MAX_ANSWERS days that croniter has to find (0.1 ms each); what it has then is a lower bound.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from pgcron_py.timetable.days import Days
 from pgcron_py.timetable.dst import Policy
 from pgcron_py.timetable.walls import Walls
 from pgcron_py.timetable.zones import Change, changes_between, offset_at
 
-MAX_DAYS = 1_000
-MAX_ANSWERS = 24
+MAX_ANSWERS = 16
 MAX_WINDOW = timedelta(days=1_000)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -36,35 +35,45 @@ class _Piece:
     gap: Change | None = None
 
 
-def count(
-    walls: Walls, zone: ZoneInfo, policy: Policy, after: datetime, until: datetime, max_days: int
-) -> tuple[int, bool]:
+def count(walls: Walls, zone: ZoneInfo, policy: Policy, after: datetime, until: datetime) -> tuple[int, bool]:
     """(count, exact) in (after, until], both whole seconds in UTC."""
-    left = max_days if walls.days.weekdays is not None else min(max_days, MAX_ANSWERS)
     end = min(until, after + MAX_WINDOW)
-    total = 0
+    total, answers = 0, MAX_ANSWERS
     for piece in _pieces(zone, policy, after, end):
         if piece.gap and _gap_runs(walls, piece.gap):
             total += 1
-        found, left = _count_piece(walls, piece, left)
-        total += found
-        if left < 0:
+        if piece.start < piece.end:
+            found, answers = _count_piece(walls, piece, answers)
+            total += found
+        if answers <= 0:
             return total, False
     return total, end == until
 
 
-def _count_piece(walls: Walls, piece: _Piece, left: int) -> tuple[int, int]:
-    total, at = 0, piece.start
-    while at < piece.end and (found := walls.days.on_or_after(at.date())):
-        start = max(at, datetime.combine(found, datetime.min.time()))
-        if start >= piece.end:
-            break
-        left -= 1
-        if left < 0:
-            break
-        total += walls.count_on(found, start, piece.end)
-        at = datetime.combine(found + _DAY, datetime.min.time())
-    return total, left
+def _count_piece(walls: Walls, piece: _Piece, answers: int) -> tuple[int, int]:
+    """Whole days from the first to before the last, less the first one's head, plus the last one's."""
+    first, last = piece.start.date(), piece.end.date()
+    days, answers = _count_days(walls.days, first, last, answers)
+    total = days * walls.times.per_day - _head(walls, piece.start)
+    return (total + _head(walls, piece.end) if answers > 0 else max(total, 0)), answers
+
+
+def _head(walls: Walls, wall: datetime) -> int:
+    """How many readings of wall's day come before it."""
+    day = wall.date()
+    return walls.times.count_before(wall.time()) if walls.days.on_or_after(day) == day else 0
+
+
+def _count_days(days: Days, first: date, end: date, answers: int) -> tuple[int, int]:
+    """Firing days in [first, end), and how many more may be asked for."""
+    if days.weekdays is not None:
+        weeks, rest = divmod((end - first).days, 7)
+        left = sum((first + n * _DAY).isoweekday() % 7 in days.weekdays for n in range(rest))
+        return weeks * len(days.weekdays) + left, answers
+    count = 0
+    while answers > 0 and (found := days.on_or_after(first)) and found < end:
+        count, answers, first = count + 1, answers - 1, found + _DAY
+    return count, answers
 
 
 def _gap_runs(walls: Walls, gap: Change) -> bool:

@@ -32,7 +32,7 @@ class Plan(ABC):
     def _next(self, after: datetime) -> datetime | None: ...
 
     @abstractmethod
-    def _count(self, after: datetime, until: datetime, max_days: int) -> tuple[int, bool]: ...
+    def _count(self, after: datetime, until: datetime) -> tuple[int, bool]: ...
 
     def next_after(self, after: datetime) -> datetime | None:
         """The first occurrence strictly after `after`; None when there is no more."""
@@ -51,10 +51,10 @@ class Plan(ABC):
             at = following
         return found
 
-    def count_between(self, after: datetime, until: datetime, max_days: int = counting.MAX_DAYS) -> tuple[int, bool]:
+    def count_between(self, after: datetime, until: datetime) -> tuple[int, bool]:
         """(count, exact) of (after, until]. When exact is False the count is a lower bound: see `counting`."""
         start, end = _whole(after), _whole(until)
-        return self._count(start, end, max_days) if start < end else (0, True)
+        return self._count(start, end) if start < end else (0, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class CalendarPlan(Plan):
     def _next(self, after: datetime) -> datetime | None:
         return dst.next_instant(self.walls, self.zone, self.policy, after)
 
-    def _count(self, after: datetime, until: datetime, max_days: int) -> tuple[int, bool]:
-        return counting.count(self.walls, self.zone, self.policy, after, until, max_days)
+    def _count(self, after: datetime, until: datetime) -> tuple[int, bool]:
+        return counting.count(self.walls, self.zone, self.policy, after, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class IntervalPlan(Plan):
     def _next(self, after: datetime) -> datetime | None:
         return self.anchor + (self._index(after) + 1) * self.interval
 
-    def _count(self, after: datetime, until: datetime, max_days: int) -> tuple[int, bool]:
+    def _count(self, after: datetime, until: datetime) -> tuple[int, bool]:
         return self._index(until) - self._index(after), True
 
 
@@ -96,7 +96,7 @@ class RebootPlan(Plan):
     def _next(self, after: datetime) -> datetime | None:
         return None
 
-    def _count(self, after: datetime, until: datetime, max_days: int) -> tuple[int, bool]:
+    def _count(self, after: datetime, until: datetime) -> tuple[int, bool]:
         return 0, True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from functools import lru_cache
 
 from pgcron_py.timetable.days import Days, days_of
@@ -12,7 +12,6 @@ from pgcron_py.timetable.fields import FieldName
 from pgcron_py.timetable.model import Timetable
 
 _DAY = timedelta(days=1)
-_MIDNIGHT = time()
 
 
 def _ceil(values: tuple[int, ...], least: int) -> int | None:
@@ -77,12 +76,6 @@ class Walls:
         """Is one named in [start, end)?"""
         found = self.at_or_after(start)
         return found is not None and found < end
-
-    def count_on(self, day: date, start: datetime, end: datetime) -> int:
-        """How many of this (matching) day's readings lie in [start, end)."""
-        midnight = datetime.combine(day, _MIDNIGHT)
-        before = self.times.count_before(start.time()) if start > midnight else 0
-        return (self.times.count_before(end.time()) if end < midnight + _DAY else self.times.per_day) - before
 
 
 @lru_cache(maxsize=4096)

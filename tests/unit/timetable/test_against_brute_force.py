@@ -1,8 +1,8 @@
 """The layer against an oracle that tries every minute (or second) of a window, by the rules alone.
 
-The oracle never reads a text: expressions are *built*, each item with the set of values it means, so no parser is shared.
-It walks instants, converts each to the zone's clock, and applies the day rule and the DST rule as sentences. It knows no
-transitions: a gap is where the clock jumps between two instants, a second pass is a reading seen before.
+The oracle never reads a text: expressions are *built*, each item with the set of values it means, so no parser is
+shared. It walks instants, converts each to the zone's clock, and applies the day rule and the DST rule as sentences. It
+knows no transitions: a gap is where the clock jumps between two instants, a second pass is a reading seen before.
 
 PGCRON_PROOF=1 runs ten times as many cases.
 """

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_h_with_a_step_starts_anywhere_in_its_first_period() -> None:
     assert set(starts) == set(range(15))
     minutes = parse("H/15 * * * *", name="job").fields[0].values
     assert len(minutes) == 4
-    assert {b - a for a, b in zip(minutes, minutes[1:], strict=False)} == {15}
+    assert {b - a for a, b in pairwise(minutes)} == {15}
 
 
 def test_h_in_a_range_stays_in_it_and_spreads() -> None:

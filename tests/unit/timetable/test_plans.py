@@ -1,11 +1,13 @@
 """What the scheduler asks: next, latest, count, list. All bounded, all pure."""
 
 import time
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
 from pgcron_py.timetable import Plan, next_runs, parse
+from pgcron_py.timetable.days import _Engine
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -15,14 +17,16 @@ def plan(text: str, zone: str = "UTC", anchor: datetime | None = None) -> Plan:
     return parse(text).plan(zone, anchor=anchor)
 
 
-def best_ms(call: object, rounds: int = 5) -> float:
-    """The best of some rounds: what the code costs, not what a busy machine adds."""
-    assert callable(call)
+# The promise is 5 ms on a quiet machine (benchmarks/timetable.py shows it); a busy one must not fail the tests.
+BUSY_LIMIT_MS = 20
+
+
+def best_ms(call: Callable[[], object]) -> float:
     times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
+    for _ in range(5):
+        started = time.process_time()
         call()
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return min(times) * 1_000
 
 
@@ -104,8 +108,8 @@ def test_a_month_of_seconds_is_counted_exactly_and_its_latest_found_in_five_ms(z
     seconds = plan("* * * * * *", zone)
     assert seconds.count_between(NOW - MONTH, NOW) == (30 * 86_400, True)
     assert seconds.latest_before(NOW - MONTH, NOW) == NOW.replace(microsecond=0)
-    assert best_ms(lambda: seconds.count_between(NOW - MONTH, NOW)) < 5
-    assert best_ms(lambda: seconds.latest_before(NOW - MONTH, NOW)) < 5
+    assert best_ms(lambda: seconds.count_between(NOW - MONTH, NOW)) < BUSY_LIMIT_MS
+    assert best_ms(lambda: seconds.latest_before(NOW - MONTH, NOW)) < BUSY_LIMIT_MS
 
 
 @pytest.mark.parametrize(
@@ -117,7 +121,21 @@ def test_a_count_over_ten_years_gives_up_in_time_and_says_so(text: str) -> None:
     count, exact = asked.count_between(since, NOW)
     assert not exact
     assert 0 < count <= 3653 * 86_400
-    assert best_ms(lambda: asked.count_between(since, NOW)) < 5
+    assert best_ms(lambda: asked.count_between(since, NOW)) < BUSY_LIMIT_MS
+
+
+@pytest.mark.parametrize("text", ["*/7 2 */2 * *", "0 9 13 * 5", "0 0 LW * *", "* * * * * */3"])
+def test_a_count_asks_croniter_a_bounded_number_of_times(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[date] = []
+    answer = _Engine._ask
+
+    def counted(engine: _Engine, day: date) -> date | None:
+        asked.append(day)
+        return answer(engine, day)
+
+    monkeypatch.setattr(_Engine, "_ask", counted)
+    plan(text, "America/New_York").count_between(NOW - timedelta(days=3650), NOW)
+    assert len(asked) <= 30
 
 
 def test_a_lower_bound_never_exceeds_the_truth() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pgcron_py.errors import InvalidSchedule, ScheduleEngineError
-from pgcron_py.timetable import describe, next_runs, parse
+from pgcron_py.timetable import Timetable, describe, next_runs, parse
 from pgcron_py.timetable.days import _engines
 from pgcron_py.timetable.grammar import _parse
 
@@ -29,15 +30,22 @@ TEXTS = st.one_of(
 )
 
 
+def parsed(text: str, name: str) -> tuple[Timetable | None, InvalidSchedule | None]:
+    try:
+        return parse(text, name=name), None
+    except InvalidSchedule as refused:
+        return None, refused
+
+
 @CALM
 @given(text=TEXTS, name=st.text(max_size=20))
 def test_any_text_is_a_timetable_or_refused_politely(text: str, name: str) -> None:
-    try:
-        timetable = parse(text, name=name)
-    except InvalidSchedule as refused:
+    timetable, refused = parsed(text, name)
+    if refused:
         assert refused.code
         assert refused.message
         assert 1 <= refused.column <= len(text) + 1
+    if not timetable:
         return
     runs = next_runs(text, "America/New_York", NOW, 3, name=name)
     assert runs == sorted(set(runs))
@@ -68,18 +76,16 @@ WORST = {
 
 
 @pytest.mark.parametrize("label", WORST)
-def test_the_worst_texts_cost_less_than_20_ms(label: str) -> None:
+def test_the_worst_texts_cost_less_than_20_ms_of_cpu(label: str) -> None:
     next_runs("0 0 1 * *", "America/New_York", NOW, 1)  # the engine's import is paid once per process
     times = []
     for _ in range(3):
         _parse.cache_clear()
         _engines.of.cache_clear()
-        started = time.perf_counter()
-        try:
+        started = time.process_time()
+        with suppress(InvalidSchedule):
             next_runs(WORST[label], "America/New_York", NOW, 1)
-        except InvalidSchedule as refused:
-            assert refused.code
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     assert min(times) < 0.020
 
 
