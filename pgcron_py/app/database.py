@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
-from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool
 
+from alembic import command
 from pgcron_py.errors import DatabaseNotReady, DatabaseUnavailable, LockNotAvailable
 from pgcron_py.resources import resource_dir
 from pgcron_py.storage.sqlstates import refusals_translated
@@ -91,7 +91,9 @@ def adopt(url: str) -> None:
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
     def connect() -> psycopg.Connection:
-        return psycopg.connect(url, connect_timeout=10, application_name="pgcron db", options=f"-c lock_timeout={LOCK_WAIT}")
+        return psycopg.connect(
+            url, connect_timeout=10, application_name="pgcron db", options=f"-c lock_timeout={LOCK_WAIT}"
+        )
 
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=pool.NullPool)
     with refusals_translated(), _driver_errors_unwrapped(), engine.connect() as connection:

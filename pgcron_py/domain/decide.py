@@ -60,7 +60,9 @@ def decide(job: Job, now: datetime, new_id: Callable[[], RunId], prepared: Advan
     room = (1 if job.is_exclusive else job.max_running) - job.running_count - len(decision.runs)
     for request in job.requests[: max(room, 0)]:
         seq = job.run_seq + len(decision.runs) + 1
-        decision.runs.append(NewRun(new_id(), seq, request.cause, request.scheduled_for, None, request.attempt, request))
+        decision.runs.append(
+            NewRun(new_id(), seq, request.cause, request.scheduled_for, None, request.attempt, request)
+        )
     decision.is_waiting = len(job.requests) > max(room, 0)
     return decision
 

@@ -64,7 +64,7 @@ def _given_up(job: Replan) -> NewMiss | None:
     if job.before is None or job.changed_at <= job.covers_from:
         return None
     old = _plan_or_none(job.before)
-    first = old and old.next_after(job.covers_from)
+    first = None if old is None else old.next_after(job.covers_from)
     if old is None or first is None or first > job.changed_at:
         return None
     last = old.latest_before(job.covers_from, job.changed_at) or first

@@ -39,9 +39,7 @@ class Reason(StrEnum):
         return self in _STRIKES
 
 
-_STRIKES = frozenset(
-    {Reason.ERROR, Reason.TIMEOUT, Reason.CRASHED, Reason.LOST, Reason.TX_BROKEN, Reason.OUTPUT_LIMIT}
-)
+_STRIKES = frozenset({Reason.ERROR, Reason.TIMEOUT, Reason.CRASHED, Reason.LOST, Reason.TX_BROKEN, Reason.OUTPUT_LIMIT})
 
 
 class Cause(StrEnum):

@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from pgcron_py.domain.decide import Decision
+from pgcron_py.domain.decide import Advance, Decision
 from pgcron_py.domain.job import Job, Request, Timing
 from pgcron_py.domain.words import Cause, JobId, RequestId, RunId, WorkerId
 
@@ -33,7 +33,7 @@ JOB_COLUMNS = """j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_ms,
 # route, the oldest due entries of the index, ordered over all routes with ageing (one point of priority = ten seconds);
 # from these, lazily, as many as there are slots and as nobody else has locked. After a lock PostgreSQL checks the row
 # again, as it is now; the sub-select of the clock makes it an index condition.
-LOCK_DUE_JOBS = f"""
+LOCK_DUE_JOBS = """
 WITH me AS MATERIALIZED (
   SELECT w.id FROM pgcron.cron_worker w JOIN pgcron.cron_lease l ON l.worker_id = w.id
    WHERE w.id = %(worker)s AND w.state = 'LIVE' AND l.lease_until > clock_timestamp() FOR SHARE OF w
@@ -48,12 +48,12 @@ WITH me AS MATERIALIZED (
    ORDER BY d.claim_at - d.priority * interval '10 s' LIMIT %(window)s
 )
 SELECT clock_timestamp() AS now, locked.* FROM candidate CROSS JOIN LATERAL (
-  SELECT {JOB_COLUMNS} FROM pgcron.cron_job j
+  SELECT $JOB_COLUMNS FROM pgcron.cron_job j
    WHERE j.id = candidate.id AND j.is_enabled AND NOT j.needs_plan AND j.claim_at <= (SELECT clock_timestamp())
      AND (%(has_slots)s OR (j.running_count > 0 AND j.next_run_at <= (SELECT clock_timestamp())))
    FOR NO KEY UPDATE SKIP LOCKED) locked
 LIMIT %(limit)s
-"""
+""".replace("$JOB_COLUMNS", JOB_COLUMNS)
 
 # A statement of its own: it sees what was committed before the lock was had.
 DUE_REQUESTS = """
@@ -162,7 +162,7 @@ async def _due_requests(connection: AsyncConnection, jobs: list[JobId], limit: i
 
 def _job(row: tuple[Any, ...], requests: tuple[Request, ...]) -> Job:
     timing = Timing(row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
-    return Job(timing, *row[9:28], requests)
+    return Job(timing, *(*row[9:28], requests))
 
 
 async def write_claim(
@@ -185,16 +185,25 @@ async def write_claim(
              "first": _iso(miss.first), "last": _iso(miss.last), "count": miss.count, "is_lower_bound": miss.is_lower_bound}
             for miss in decision.misses
         )  # fmt: skip
-        jobs.append(
-            {"id": id_, "moves": decision.advance is not None, "runs": len(decision.runs), "is_waiting": decision.is_waiting,
-             "next_scheduled_for": _iso(decision.advance and decision.advance.next_scheduled_for),
-             "next_run_at": _iso(decision.advance and decision.advance.next_run_at), "covers_from": _iso(decision.covers_from)}
-        )  # fmt: skip
+        jobs.append(_advance_as_json(id_, decision))
     cursor = await connection.execute(
         WRITE_CLAIM,
         {"worker": worker, "runs": json.dumps(runs), "misses": json.dumps(misses), "jobs": json.dumps(jobs)},
     )
     return {row[0] for row in await cursor.fetchall()}
+
+
+def _advance_as_json(job_id: str, decision: Decision) -> dict[str, Any]:
+    advance = decision.advance or Advance(None, None)
+    return {
+        "id": job_id,
+        "moves": decision.advance is not None,
+        "next_scheduled_for": _iso(advance.next_scheduled_for),
+        "next_run_at": _iso(advance.next_run_at),
+        "covers_from": _iso(decision.covers_from),
+        "runs": len(decision.runs),
+        "is_waiting": decision.is_waiting,
+    }
 
 
 def _iso(instant: datetime | None) -> str | None:

@@ -51,7 +51,11 @@ class Finish:
     retry_attempt: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {key: str(value) if isinstance(value, UUID) else value for key, value in asdict(self).items() if value is not None}
+        return {
+            key: str(value) if isinstance(value, UUID) else value
+            for key, value in asdict(self).items()
+            if value is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)

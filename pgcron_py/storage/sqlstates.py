@@ -35,7 +35,9 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
     if state in ERROR_OF_SQLSTATE:
         return ERROR_OF_SQLSTATE[state](message, hint=hint)
     if state == "23514":  # check_violation: the constraint's name says which rule
-        return errors.InvalidArguments(f"{error.diag.table_name}: the value breaks rule {error.diag.constraint_name}", hint=hint)
+        return errors.InvalidArguments(
+            f"{error.diag.table_name}: the value breaks rule {error.diag.constraint_name}", hint=hint
+        )
     if state == "23505" and error.diag.constraint_name == "cron_job_name_key":
         return errors.InvalidArguments("name: another job has this name", hint="choose another name")
     if state == "42501":

@@ -22,7 +22,9 @@ DRAIN = "UPDATE pgcron.cron_worker SET state = 'DRAINING' WHERE id = %(worker)s 
 TAKE_REAPER = "SELECT 1 FROM pgcron.cron_reaper WHERE id = 1 FOR UPDATE SKIP LOCKED"
 LAPSED = "SELECT worker_id FROM pgcron.cron_lease WHERE lease_until < clock_timestamp() ORDER BY worker_id"
 LOCK_WORKER = "SELECT 1 FROM pgcron.cron_worker WHERE id = %(worker)s FOR UPDATE"
-LOCK_LAPSED_LEASE = "SELECT 1 FROM pgcron.cron_lease WHERE worker_id = %(worker)s AND lease_until < clock_timestamp() FOR UPDATE"
+LOCK_LAPSED_LEASE = (
+    "SELECT 1 FROM pgcron.cron_lease WHERE worker_id = %(worker)s AND lease_until < clock_timestamp() FOR UPDATE"
+)
 BURY = """
 WITH gone AS (DELETE FROM pgcron.cron_lease WHERE worker_id = %(worker)s)
 UPDATE pgcron.cron_worker SET state = 'DEAD', ended_at = clock_timestamp() WHERE id = %(worker)s AND state IN ('LIVE', 'DRAINING')

@@ -1,0 +1,58 @@
+"""What a handler is given: narrow hands on its own run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pgcron_py.errors import PgCronError
+
+
+@dataclass(slots=True)
+class JobContext:
+    """One run, as its handler sees it.
+
+    run_id, job_id: ids of the rows in cron_log and cron_job. job_name: the job's name.
+    scheduled_for: the occurrence (aware UTC); None for a run that was asked for by hand.
+    attempt: 1 for the first. seq: dense number of the run within its job; hand it to outside systems as a fencing token.
+    cause: schedule, manual, retry, backfill or buffered. args: the job's arguments as stored.
+    metadata: JSON-able facts about the run; stored with it. log: a logger that carries the run's ids.
+    """
+
+    run_id: UUID
+    job_id: UUID
+    job_name: str
+    scheduled_for: datetime | None
+    attempt: int
+    seq: int
+    cause: str
+    args: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    log: logging.LoggerAdapter[logging.Logger] = field(
+        default_factory=lambda: logging.LoggerAdapter(logging.getLogger("pgcron.job"), {})
+    )
+    _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+    _connection: Any = field(default=None, repr=False)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked this run to end: by time-out, by hand or by shutdown. Long handlers look now and then."""
+        return self._cancelled.is_set()
+
+    @property
+    def connection(self) -> Any:
+        """For handlers declared with transactional=True: a psycopg connection (AsyncConnection for `async def`) inside
+        the transaction that also records the run. Never commit or roll it back: the run would fail as tx_broken.
+
+        Raises PgCronError for other handlers.
+        """
+        if self._connection is None:
+            raise PgCronError(
+                f"job {self.job_name!r} has no connection: its handler isn't transactional",
+                hint="declare it with transactional=True",
+            )
+        return self._connection

@@ -1,0 +1,321 @@
+"""Declaring jobs: the decorator, the application object, and how an application is found by its module path.
+
+Only an executor process imports the user's application; supervisors and the CLI read what it declares.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from pgcron_py.context import JobContext
+from pgcron_py.domain.declaration import JobDeclaration
+from pgcron_py.errors import InvalidDeclaration, InvalidSchedule, PgCronError, UnknownTimeZone
+from pgcron_py.timetable import DstFold, DstGap, load_zone, parse
+
+Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
+Seconds = float | timedelta
+
+CONTEXT_NAMES = frozenset({"ctx", "context"})
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A registered function. owner: qualified name of its class when it is a method."""
+
+    name: str
+    function: Function
+    transactional: bool = False
+    owner: str | None = None
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.function)
+
+
+class PgCron:
+    """An application: a name, a release, and the jobs and handlers its code declares.
+
+    name: jobs belong to it; a sync touches only its own. release: dotted numbers are compared, an older one is ignored.
+    factory: makes the instance for methods (one for each class in each executor); the default calls the class.
+    """
+
+    def __init__(
+        self, name: str = "app", *, release: str = "0", factory: Callable[[type[Any]], Any] | None = None
+    ) -> None:
+        self.name = name
+        self.release = release
+        self.factory: Callable[[type[Any]], Any] = factory or (lambda cls: cls())
+        self.declarations: dict[str, JobDeclaration] = {}
+        self.handlers: dict[str, Handler] = {}
+
+    def cron_job(
+        self,
+        name: str,
+        schedule: str,
+        description: str | None = None,
+        timezone: str = "UTC",
+        is_locked: bool = False,
+        notify_on_failure: bool = True,
+        *,
+        args: dict[str, Any] | None = None,
+        transactional: bool = False,
+        handler: str | None = None,
+        owner: str | None = None,
+        tags: tuple[str, ...] | list[str] = (),
+        queue: str = "default",
+        priority: int = 0,
+        catchup_policy: Literal["skip", "latest"] = "latest",
+        starting_deadline: Seconds | None = None,
+        timeout: Seconds | None = None,
+        max_attempts: int = 1,
+        backoff: Seconds = 1.0,
+        backoff_max: Seconds = 60.0,
+        idempotent: bool = False,
+        jitter: Seconds = 0.0,
+        dst_gap: DstGap | None = None,
+        dst_fold: DstFold | None = None,
+        max_consecutive_failures: int | None = 3,
+    ) -> Callable[[F], F]:
+        """Declares a job that runs the decorated function (`def` or `async def`, or a method of a class).
+
+        The function takes nothing, a JobContext (annotated so, or named ctx), or a context and arguments named in `args`.
+        Times are seconds or timedelta. max_consecutive_failures=None never disables it.
+        Raises InvalidDeclaration, naming job and reason.
+        """
+
+        def declare(function: F) -> F:
+            registered = self._register(function, handler, transactional)
+            declaration = JobDeclaration(
+                name=name,
+                schedule=schedule,
+                handler=registered.name,
+                description=description,
+                timezone=timezone,
+                args=dict(args or {}),
+                is_locked=is_locked,
+                owner=owner,
+                tags=tuple(tags),
+                queue=queue,
+                priority=priority,
+                catchup_policy=catchup_policy,
+                starting_deadline_ms=_ms(name, "starting_deadline", starting_deadline),
+                timeout_ms=_ms(name, "timeout", timeout),
+                max_attempts=max_attempts,
+                backoff_ms=_ms(name, "backoff", backoff) or 0,
+                backoff_max_ms=_ms(name, "backoff_max", backoff_max) or 0,
+                is_idempotent=idempotent,
+                jitter_ms=_ms(name, "jitter", jitter) or 0,
+                dst_gap=dst_gap,
+                dst_fold=dst_fold,
+                max_consecutive_failures=max_consecutive_failures,
+                notify_on_failure=notify_on_failure,
+            )
+            check_declaration(declaration)
+            if name in self.declarations:
+                first = self.declarations[name].handler
+                raise InvalidDeclaration(
+                    name, f"declared twice, by {first} and {registered.name}", hint="choose another name"
+                )
+            self.declarations[name] = declaration
+            return function
+
+        return declare
+
+    def handler(self, name: str | None = None, *, transactional: bool = False) -> Callable[[F], F]:
+        """Registers a function under a name without a schedule, for jobs made by SQL or CLI."""
+
+        def register(function: F) -> F:
+            self._register(function, name, transactional)
+            return function
+
+        return register
+
+    def include(self, other: PgCron) -> None:
+        """Takes over another application's jobs and handlers."""
+        for handler in other.handlers.values():
+            self._add(handler)
+        for name, declaration in other.declarations.items():
+            if self.declarations.setdefault(name, declaration) is not declaration:
+                raise InvalidDeclaration(name, f"declared in both {self.name!r} and {other.name!r}")
+
+    def _register(self, function: Function, name: str | None, transactional: bool) -> Handler:
+        qualname = function.__qualname__
+        owner = qualname.rpartition(".")[0]
+        if "<locals>" in owner.rpartition(".")[2] or not owner:
+            owner = ""
+        return self._add(Handler(name or f"{function.__module__}:{qualname}", function, transactional, owner or None))
+
+    def _add(self, handler: Handler) -> Handler:
+        known = self.handlers.setdefault(handler.name, handler)
+        if known.function is not handler.function:
+            raise InvalidDeclaration(
+                handler.name, "two functions are registered as this handler", hint="give one of them a name of its own"
+            )
+        return known
+
+
+default_app = PgCron("default")
+"""Where the plain `@cron_job` declares; an application found by module path takes these over."""
+
+cron_job = default_app.cron_job
+handler = default_app.handler
+
+
+def check_declaration(declaration: JobDeclaration) -> None:
+    """Raises InvalidDeclaration for what the database or the planner would refuse later."""
+    name = declaration.name
+    if not 1 <= len(name) <= 200 or name != name.strip() or re.search(r"[\x00-\x1f\x7f]", name):
+        raise InvalidDeclaration(name, "a name has 1 to 200 printable characters and no blanks at its ends")
+    try:
+        parse(declaration.schedule, name=name)
+        load_zone(declaration.timezone)
+    except InvalidSchedule as error:
+        raise InvalidDeclaration(name, f"Invalid cron expression: {error}", hint=error.hint) from error
+    except UnknownTimeZone as error:
+        raise InvalidDeclaration(name, f"timezone: {error}", hint=error.hint) from error
+    for field_, low, high in _RANGES:
+        value = getattr(declaration, field_)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high):
+            raise InvalidDeclaration(name, f"{field_} is {value!r}: it must be a whole number from {low} to {high}")
+    if declaration.backoff_max_ms < declaration.backoff_ms:
+        raise InvalidDeclaration(name, "backoff_max is less than backoff")
+    if declaration.catchup_policy not in ("skip", "latest"):
+        raise InvalidDeclaration(name, f"catchup_policy is {declaration.catchup_policy!r}: it must be skip or latest")
+
+
+_RANGES = (
+    ("priority", -100, 100),
+    ("max_attempts", 1, 100),
+    ("timeout_ms", 1, 2_678_400_000),
+    ("starting_deadline_ms", 1, 2_678_400_000),
+    ("backoff_ms", 0, 86_400_000),
+    ("backoff_max_ms", 0, 2_678_400_000),
+    ("jitter_ms", 0, 86_400_000),
+    ("max_consecutive_failures", 1, 1_000_000),
+)
+
+
+def _ms(job: str, name: str, value: Seconds | None) -> int | None:
+    if value is None:
+        return None
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e9:
+        raise InvalidDeclaration(job, f"{name} is {value!r}: it must be seconds or a timedelta, not negative")
+    return round(seconds * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How a handler is called: with a context or not, and with which typed arguments."""
+
+    context: str | None
+    arguments: dict[str, inspect.Parameter] = field(default_factory=dict)
+    types: dict[str, Any] = field(default_factory=dict)
+    takes_any: bool = False
+
+
+def signature_of(handler: Handler) -> Signature:
+    """Raises InvalidDeclaration when the function can't be called by name."""
+    parameters = list(inspect.signature(handler.function).parameters.values())
+    if handler.owner is not None and parameters:
+        parameters = parameters[1:]  # self
+    try:
+        hints = get_type_hints(handler.function)
+    except Exception as error:
+        raise InvalidDeclaration(handler.name, f"its type hints can't be read: {error}") from error
+    context: str | None = None
+    arguments: dict[str, inspect.Parameter] = {}
+    takes_any = False
+    for index, parameter in enumerate(parameters):
+        if parameter.kind is parameter.VAR_KEYWORD:
+            takes_any = True
+        elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+            raise InvalidDeclaration(handler.name, f"parameter {parameter.name!r} can't be passed by name")
+        elif index == 0 and (hints.get(parameter.name) is JobContext or parameter.name in CONTEXT_NAMES):
+            context = parameter.name
+        else:
+            arguments[parameter.name] = parameter
+    return Signature(context, arguments, {name: hints.get(name, Any) for name in arguments}, takes_any)
+
+
+def bound_arguments(job: str, signature: Signature, args: dict[str, Any]) -> dict[str, Any]:
+    """The typed values of a handler's arguments, from a job's args. Raises InvalidDeclaration naming job and argument."""
+    if not signature.arguments and not (args and not signature.takes_any and signature.context is None):
+        return dict(args) if signature.takes_any else {}
+    unknown = set(args) - set(signature.arguments)
+    if unknown and not signature.takes_any:
+        raise InvalidDeclaration(job, f"args has {sorted(unknown)}, which the handler doesn't take")
+    missing = [n for n, p in signature.arguments.items() if p.default is p.empty and n not in args]
+    if missing:
+        raise InvalidDeclaration(job, f"args lacks {missing}, which the handler needs")
+    return {name: _typed(job, name, signature.types.get(name, Any), value) for name, value in args.items()}
+
+
+def _typed(job: str, name: str, type_: Any, value: Any) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(type_).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise InvalidDeclaration(job, f"argument {name!r} is {value!r}: {reason}") from error
+
+
+def load_app(path: str) -> PgCron:
+    """The application at MODULE or MODULE:ATTRIBUTE. Imports user code: call it in an executor process only.
+
+    Raises PgCronError when the module can't be imported or holds no application and no declared job.
+    """
+    module_name, _, attribute = path.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        module = importlib.import_module(module_name)
+    except PgCronError:
+        raise
+    except ModuleNotFoundError as error:
+        raise PgCronError(
+            f"app {path!r}: {error}",
+            hint="give a module that Python finds from this folder, such as myservice.jobs:app",
+        ) from error
+    app = _attribute(module, path, attribute) if attribute else _only_app(module, path)
+    if app is not default_app:
+        app.include(default_app)
+    elif app.name == "default":
+        app.name = module_name
+    check_arguments(app)
+    return app
+
+
+def check_arguments(app: PgCron) -> None:
+    """Whether each declared job's args fit its handler."""
+    for declaration in app.declarations.values():
+        bound_arguments(declaration.name, signature_of(app.handlers[declaration.handler]), declaration.args)
+
+
+def _attribute(module: Any, path: str, attribute: str) -> PgCron:
+    app = getattr(module, attribute, None)
+    if not isinstance(app, PgCron):
+        raise PgCronError(f"app {path!r}: {attribute!r} is {type(app).__name__}, not a PgCron application")
+    return app
+
+
+def _only_app(module: Any, path: str) -> PgCron:
+    apps = {
+        id(value): value for value in vars(module).values() if isinstance(value, PgCron) and value is not default_app
+    }
+    if len(apps) > 1:
+        raise PgCronError(f"app {path!r}: {len(apps)} PgCron applications there", hint=f"say which: {path}:NAME")
+    if apps:
+        return next(iter(apps.values()))
+    if default_app.handlers:
+        return default_app
+    raise PgCronError(f"app {path!r}: no PgCron application and no @cron_job there")

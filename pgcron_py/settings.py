@@ -1,0 +1,69 @@
+"""Every setting in one class: environment variables PGCRON_…, then the defaults here. Flags of the CLI win over both."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from typing_extensions import Annotated  # noqa: UP035 - pydantic asks for this one before 3.12
+
+from pgcron_py.errors import InvalidArguments
+
+
+class Settings(BaseSettings):
+    """Settings of workers, CLI and admin."""
+
+    model_config = SettingsConfigDict(env_prefix="PGCRON_", extra="ignore", validate_default=True)
+
+    database_url: str | None = Field(
+        None, description="where the schema pgcron lives: postgresql://user:password@host/dbname"
+    )
+    app: str | None = Field(None, description="the application of a worker: MODULE or MODULE:ATTRIBUTE")
+    concurrency: int = Field(100, ge=1, le=10_000, description="most runs at a time in one worker")
+    threads: int = Field(20, ge=1, le=500, description="threads for `def` handlers in one worker")
+    queues: Annotated[list[str] | None, NoDecode] = Field(
+        None, description="queues a worker serves, comma-separated; unset = all"
+    )
+    lease_ttl: float = Field(30.0, ge=2, le=3600, description="seconds after which a silent worker's runs are given up")
+    beat: float = Field(6.0, gt=0, le=600, description="seconds between beats; at most a quarter of lease_ttl")
+    shutdown_grace: float = Field(30.0, ge=0, le=86_400, description="seconds that runs may go on after SIGTERM")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto = console on a terminal, else json"
+    )
+
+    @field_validator("queues", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] or None if isinstance(value, str) else value
+
+    @field_validator("beat")
+    @classmethod
+    def _beat_fits_lease(cls, beat: float, info: object) -> float:
+        ttl = getattr(info, "data", {}).get("lease_ttl", 30.0)
+        if beat > ttl / 4:
+            raise ValueError(f"beat must be at most a quarter of lease_ttl ({ttl:g} s)")
+        return beat
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment; overrides that are not None win. Raises InvalidArguments naming the variable."""
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise InvalidArguments(
+            f"{name} (PGCRON_{name.upper()}) is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
+        ) from error
+
+
+def masked_url(url: str | None) -> str | None:
+    """The URL without its password, for people to read."""
+    import re
+
+    if url is None:
+        return None
+    masked = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)
+    return re.sub(r"(?i)(password=)('[^']*'|[^\s&]+)", r"\1***", masked)

@@ -1,0 +1,212 @@
+"""Claims due jobs at the instant they are due, and hands their runs to the executor."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from uuid import uuid4
+
+from psycopg import AsyncConnection
+from structlog.typing import FilteringBoundLogger
+
+from pgcron_py.clock import DatabaseClock
+from pgcron_py.domain.decide import Advance, Decision, advance_after, decide, resolve_conflict
+from pgcron_py.domain.job import Job, NewRun
+from pgcron_py.domain.words import JobId, RunId, WorkerId
+from pgcron_py.errors import InvalidSchedule, UnknownTimeZone
+from pgcron_py.storage import claims, plans
+from pgcron_workers.book import Book, KnownRun
+from pgcron_workers.executors.base import Order
+from pgcron_workers.lease import Lease
+from pgcron_workers.loop import Alarm
+from pgcron_workers.planner import Planner
+from pgcron_workers.session import Session
+
+BATCH = 200  # runs per claim: past 100 nothing is won
+WINDOW = 1000  # due jobs looked at for order and for what others have not locked
+AHEAD = 1.5  # seconds before a due instant at which what follows it is computed
+PREPARED_MOST = 5000
+DECIDE_LIMIT = 0.1  # seconds in one claim
+LONGEST_SLEEP = 60.0
+BACKOFF_FIRST, BACKOFF_MOST = 0.001, 0.5  # somebody else holds what is due
+
+PreparedKey = tuple[JobId, int, datetime]
+Decided = list[tuple[Job, Decision]]
+
+
+class Claimer:
+    """submit: takes orders of claimed runs. free_slots: how many more runs fit. mutex: shared with the reconciliation."""
+
+    name = "claimer"
+
+    def __init__(
+        self, session: Session, book: Book, lease: Lease, clock: DatabaseClock, log: FilteringBoundLogger,
+        *, submit: Callable[[list[Order]], None], free_slots: Callable[[], int], queues: list[str] | None,
+    ) -> None:  # fmt: skip
+        self.alarm = Alarm()
+        self.mutex = asyncio.Lock()
+        self.worker_id: WorkerId | None = None
+        self.handlers: list[str] = []
+        self.is_draining = False
+        self.is_paused = False
+        self._session, self._book, self._lease, self._clock, self._log = session, book, lease, clock, log
+        self._submit, self._free_slots, self._queues = submit, free_slots, queues
+        self._planner = Planner(log)
+        self._view: claims.View | None = None
+        self._prepared: dict[PreparedKey, Advance] = {}
+        self._prepared_for: datetime | None = None
+        self._backoff = BACKOFF_FIRST
+        self._conflicts: set[JobId] = set()
+        self._set_aside: dict[JobId, float] = {}
+
+    def hint(self) -> None:
+        """Something changed in the database: look again."""
+        self._view = None
+        self.alarm.ring()
+
+    def offer(self, view: claims.View) -> None:
+        """A beat has looked already."""
+        before, self._view = self._view, view
+        if view.plan_pending or before is None or view.next_claim_at != before.next_claim_at:
+            self.alarm.ring()
+
+    async def run_once(self) -> float:
+        if self.worker_id is None or not self._lease.may_claim or self.is_draining or self.is_paused:
+            return 0.5
+        async with self.mutex:
+            return await self._session.run(self._round)
+
+    async def _round(self, connection: AsyncConnection) -> float:
+        view = self._view or await self._look(connection)
+        if view.plan_pending and await self._planner.run_once(connection):
+            view = await self._look(connection)
+        seconds = self._seconds_until(view)
+        if seconds > 0.0005:
+            return await self._prepare(connection, view, seconds)
+        return await self._take(connection, view)
+
+    async def _look(self, connection: AsyncConnection) -> claims.View:
+        sent = time.monotonic()
+        self._view = view = await claims.look(connection, self.handlers, self._queues)
+        self._clock.measured(view.at, sent, time.monotonic())
+        return view
+
+    def _seconds_until(self, view: claims.View) -> float:
+        return LONGEST_SLEEP if view.next_claim_at is None else self._clock.seconds_until(view.next_claim_at)
+
+    async def _prepare(self, connection: AsyncConnection, view: claims.View, seconds: float) -> float:
+        """Until the next due instant: sleep, then compute what follows, then sleep the rest."""
+        if seconds > AHEAD + 0.1:
+            return min(seconds - AHEAD, LONGEST_SLEEP)
+        if seconds > 0.1 and self._prepared_for != view.next_claim_at:
+            self._prepared_for = view.next_claim_at
+            soon = await claims.upcoming(connection, view, ahead_ms=int(AHEAD * 1000), limit=PREPARED_MOST)
+            self._prepared = {}
+            for index, (timing, version, due) in enumerate(soon):
+                if index % 100 == 99:
+                    await asyncio.sleep(0)
+                with suppress(InvalidSchedule, UnknownTimeZone):
+                    self._prepared[timing.job_id, version, due] = advance_after(timing, timing.plan(), due)
+        return max(self._seconds_until(view), 0.0002)
+
+    async def _take(self, connection: AsyncConnection, view: claims.View) -> float:
+        slots = self._free_slots()
+        limit = min(slots, BATCH) or BATCH
+        taken, locked = await self._claim(connection, view, limit, slots > 0)
+        if taken:
+            self._submit([self._order(job, run) for job, run in taken])
+        if locked >= limit:
+            return 0
+        await self._look(connection)
+        if locked:
+            self._backoff = BACKOFF_FIRST
+            return 0
+        if slots <= 0:
+            return 1.0  # a freed slot rings
+        if self._seconds_until(self._view or view) > 0:
+            return 0
+        self._backoff = min(self._backoff * 2, BACKOFF_MOST)
+        return self._backoff * random.uniform(0.5, 1)
+
+    async def _claim(
+        self, connection: AsyncConnection, view: claims.View, limit: int, has_slots: bool
+    ) -> tuple[list[tuple[Job, NewRun]], int]:
+        """One claim: what was claimed, and how many jobs were locked and resolved."""
+        assert self.worker_id is not None
+        registered: list[RunId] = []
+        await connection.execute(claims.BEGIN)
+        try:
+            now, jobs = await claims.lock_due_jobs(
+                connection, self.worker_id, view, limit=limit, window=WINDOW, has_slots=has_slots
+            )
+            decided = await self._decide(connection, jobs, now, limit) if now else []
+            runs = [(job, run) for job, decision in decided for run in decision.runs]
+            registered = [run.id for _, run in runs]
+            self._book.register(registered)
+            if decided and not await self._write(connection, decided, registered):
+                return [], len(jobs)
+            await connection.execute("COMMIT")
+            self._book.enter(KnownRun(run.id, job, run.attempt, uuid4()) for job, run in runs)
+            return runs, len(decided)
+        except BaseException:
+            with suppress(Exception):
+                await connection.execute("ROLLBACK")
+            raise
+        finally:
+            # Also when the reply to COMMIT was lost: these runs never begin here, and the reconciliation finds their rows.
+            self._book.unregister(registered)
+
+    async def _write(self, connection: AsyncConnection, decided: Decided, run_ids: list[RunId]) -> bool:
+        assert self.worker_id is not None
+        inserted = await claims.write_claim(connection, self.worker_id, decided)
+        refused = [job for job, decision in decided if any(run.id not in inserted for run in decision.runs)]
+        if not refused:
+            return True
+        await connection.execute("ROLLBACK")
+        self._conflicts = {job.id for job in refused}
+        self._log.error("occurrence_has_a_run", jobs=[job.timing.name for job in refused])
+        return False
+
+    async def _decide(self, connection: AsyncConnection, jobs: list[Job], now: datetime, limit: int) -> Decided:
+        decided: Decided = []
+        started, runs = time.monotonic(), 0
+        for job in jobs:
+            if time.monotonic() - started > DECIDE_LIMIT or runs >= limit:
+                break
+            if self._set_aside.get(job.id, 0) > started:
+                continue
+            try:
+                decision = self._decision(job, now)
+            except InvalidSchedule as error:
+                await plans.refuse_schedule(connection, job.id, str(error))
+                continue
+            except Exception as error:
+                self._set_aside[job.id] = started + 60
+                self._log.error("job_not_decided_here", job=job.timing.name, error=repr(error))
+                continue
+            runs += len(decision.runs)
+            decided.append((job, decision))
+        return decided
+
+    def _decision(self, job: Job, now: datetime) -> Decision:
+        if job.id in self._conflicts:
+            self._conflicts.discard(job.id)
+            return resolve_conflict(job, now)
+        prepared = None
+        if job.next_scheduled_for is not None:
+            prepared = self._prepared.pop((job.id, job.version, job.next_scheduled_for), None)
+        return decide(job, now, self._new_id, prepared)
+
+    def _new_id(self) -> RunId:
+        return RunId(self._clock.uuid7())
+
+    def _order(self, job: Job, run: NewRun) -> Order:
+        args = job.args if run.request is None or run.request.args is None else run.request.args
+        return Order(
+            run.id, job.id, job.timing.name, job.handler, args, run.seq, run.attempt, run.cause, run.scheduled_for, job.timeout_ms,
+            self._book.runs[run.id].finish_token,
+        )  # fmt: skip

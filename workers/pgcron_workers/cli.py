@@ -1,0 +1,57 @@
+"""`pgcron worker`: from flags and environment to a running supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import click
+
+from pgcron_py.errors import InvalidArguments
+from pgcron_py.settings import load_settings
+from pgcron_workers.logs import configured_log
+from pgcron_workers.process import Supervisor, WorkerConfig
+
+
+@click.command()
+@click.option(
+    "--app", metavar="MODULE[:ATTR]", help="The application whose handlers this worker runs [env: PGCRON_APP]."
+)
+@click.option("--concurrency", type=int, help="Most runs at a time [env: PGCRON_CONCURRENCY; default 100].")
+@click.option("--queues", metavar="A,B", help="Serve only these queues [env: PGCRON_QUEUES; default all].")
+@click.option("--database-url", metavar="URL", help="Where schema pgcron lives [env: PGCRON_DATABASE_URL].")
+@click.option(
+    "--shutdown-grace",
+    type=float,
+    help="Seconds that runs may go on after SIGTERM [env: PGCRON_SHUTDOWN_GRACE; default 30].",
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least level that is logged."
+)
+@click.option(
+    "--log-format", type=click.Choice(["auto", "console", "json"]), help="auto: console on a terminal, else json."
+)
+def worker(**flags: object) -> None:
+    """Run jobs: claim what is due, perform it, record it. Start as many as you like, anywhere.
+
+    SIGTERM or Ctrl-C drains: no new runs, those that go on may end. A second one hurries.
+    """
+    settings = load_settings(**flags)
+    if settings.database_url is None:
+        raise InvalidArguments("database_url is not set", hint="give --database-url or set PGCRON_DATABASE_URL")
+    if settings.app is None:
+        raise InvalidArguments("app is not set", hint="give --app MODULE[:ATTR] or set PGCRON_APP")
+    config = WorkerConfig(
+        settings.database_url, settings.app, settings.concurrency, settings.threads, settings.queues, settings.lease_ttl,
+        settings.beat, settings.shutdown_grace, settings.log_level,
+    )  # fmt: skip
+    supervise(config, settings.log_format)
+
+
+def supervise(config: WorkerConfig, log_format: str) -> None:
+    log = configured_log(config.log_level, log_format)
+
+    async def main() -> int:
+        return await Supervisor(config, log).run()
+
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,87 @@
+"""What a supervisor asks of an executor, and the values that pass between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from pgcron_py.domain.declaration import JobDeclaration
+from pgcron_py.domain.words import Reason, RunId, Status
+from pgcron_py.errors import PgCronError
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What an executor found: the app's name and release, its declared jobs, and its handlers as published."""
+
+    name: str
+    release: str
+    declarations: list[JobDeclaration]
+    handlers: list[dict[str, Any]]
+
+    @property
+    def handler_names(self) -> list[str]:
+        return [handler["name"] for handler in self.handlers]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A run to perform. finish_token: with which its end is recorded, by whoever records it."""
+
+    run_id: RunId
+    job_id: UUID
+    job_name: str
+    handler: str
+    args: dict[str, Any]
+    seq: int
+    attempt: int
+    cause: str
+    scheduled_for: datetime | None
+    timeout_ms: int | None
+    finish_token: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended. duration in ms of the executor's monotonic clock.
+
+    is_recorded: a transactional run whose COMMIT carried its record: nothing is left to write.
+    is_unknown: its COMMIT got no reply: the guarded finish finds out.
+    """
+
+    run_id: RunId
+    status: Status
+    reason: Reason | None = None
+    error: str | None = None
+    stack_trace: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    result: Any = None
+    duration: int = 0
+    is_recorded: bool = False
+
+
+class ApplicationFailed(PgCronError):
+    """The application could not be loaded."""
+
+
+class Executor(Protocol):
+    """Performs runs somewhere else. Each submitted run ends in exactly one call of `on_end`."""
+
+    on_end: Callable[[RunEnd], None]
+
+    async def start(self) -> Application:
+        """Loads the application. Raises ApplicationFailed with the reason."""
+
+    def submit(self, orders: list[Order]) -> None: ...
+
+    def cancel(self, run_ids: list[RunId], reason: Reason) -> None:
+        """Asks runs to end; cooperative ones do."""
+
+    async def kill(self, reason: Reason) -> None:
+        """Ends the executor at once; its runs end with `reason`."""
+
+    async def stop(self) -> None:
+        """Ends an executor that has no runs."""

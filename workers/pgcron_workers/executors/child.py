@@ -1,0 +1,163 @@
+"""The executor process: loads the application, says what it found, performs runs, and ends with its supervisor.
+
+Started as `python -m pgcron_workers.executors.child FD`, with a socket to the supervisor at FD.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
+from uuid import UUID
+
+from pgcron_py.domain.words import Reason, RunId, WorkerId
+from pgcron_py.errors import PgCronError
+from pgcron_py.registry import PgCron, load_app
+from pgcron_workers.executors.base import RunEnd
+from pgcron_workers.executors.frames import Decoder, Message, encode
+from pgcron_workers.executors.outcome import error_of, trace_of
+from pgcron_workers.executors.runner import LiveRun, Pools, Runner, parsed_order
+
+END_KEYS = ("status", "reason", "error", "stack_trace", "metadata", "result", "duration", "is_recorded")
+
+
+class Child:
+    """One executor process: its socket, its runs, its threads."""
+
+    def __init__(self, channel: socket.socket, runner: Runner, threads: int) -> None:
+        self._channel = channel
+        self._runner = runner
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="pgcron-handler")
+        self._runs: dict[RunId, LiveRun] = {}
+        self._outgoing: list[Message] = []
+        self._decoder = Decoder()
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> NoReturn:
+        while data := await self._loop.sock_recv(self._channel, 1 << 18):
+            for message in self._decoder.feed(data):
+                self._handle(message)
+        os._exit(0)  # the supervisor is gone: nobody could record what goes on here
+
+    def _handle(self, message: Message) -> None:
+        match message["type"]:
+            case "run":
+                self._begin(message)
+            case "cancel":
+                for run_id in message["run_ids"]:
+                    if (run := self._runs.get(RunId(UUID(run_id)))) is not None:
+                        run.stop(Reason(message["reason"]))
+            case "worker":
+                self._runner.worker_id = WorkerId(UUID(message["id"]))
+            case "stop":
+                self._flush()
+                os._exit(0)
+
+    def _begin(self, message: Message) -> None:
+        try:
+            run = self._runner.prepare(parsed_order(message))
+        except Exception as error:
+            self._send({"type": "end", "run_id": message["run_id"], "status": "FAILED", "reason": "error", "error": error_of(error),
+                        "stack_trace": trace_of(error), "metadata": {}, "result": None, "duration": 0, "is_recorded": False})  # fmt: skip
+            return
+        self._runs[run.order.run_id] = run
+        task = asyncio.ensure_future(self._perform(run))
+        if run.handler.is_async:
+            run.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _perform(self, run: LiveRun) -> None:
+        if run.handler.is_async:
+            end = await self._runner.perform_async(run)
+        else:
+            timer = (
+                None
+                if run.order.timeout_ms is None
+                else self._loop.call_later(run.order.timeout_ms / 1000, run.stop, Reason.TIMEOUT)
+            )
+            end = await self._loop.run_in_executor(self._threads, self._runner.perform_sync, run)
+            if timer is not None:
+                timer.cancel()
+        self._ended(end)
+
+    def _ended(self, end: RunEnd) -> None:
+        self._runs.pop(end.run_id, None)
+        self._send({"type": "end", "run_id": str(end.run_id)} | {key: getattr(end, key) for key in END_KEYS})
+
+    def _send(self, message: Message) -> None:
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(message)
+
+    def _flush(self) -> None:
+        """Whatever ended in this turn of the loop goes in one write. Blocking: a supervisor that doesn't read must not
+        make this process grow."""
+        if not self._outgoing:
+            return
+        messages, self._outgoing = self._outgoing, []
+        data = memoryview(encode(messages))
+        self._channel.setblocking(True)
+        try:
+            self._channel.sendall(data)
+        except OSError:
+            os._exit(0)
+        finally:
+            self._channel.setblocking(False)
+
+
+def described(app: PgCron) -> Message:
+    handlers = [
+        {"name": handler.name, "is_async": handler.is_async, "transactional": handler.transactional}
+        for handler in app.handlers.values()
+    ]
+    declarations = [declaration.values() for declaration in app.declarations.values()]
+    return {
+        "type": "hello",
+        "app": app.name,
+        "release": app.release,
+        "declarations": declarations,
+        "handlers": handlers,
+    }
+
+
+async def run(channel: socket.socket, config: dict[str, Any]) -> None:
+    try:
+        app = load_app(config["app"])
+        hello = described(app)
+    except PgCronError as error:
+        channel.sendall(encode([{"type": "failed", "error": str(error), "hint": error.hint, "trace": None}]))
+        return
+    except BaseException as error:
+        channel.sendall(encode([{"type": "failed", "error": error_of(error), "hint": None, "trace": trace_of(error)}]))
+        return
+    channel.sendall(encode([hello]))
+    channel.setblocking(False)
+    pools = Pools(config["database_url"], max(config["threads"], 4))
+    await Child(channel, Runner(app, None, pools), config["threads"]).serve()
+
+
+def main() -> None:
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    config: dict[str, Any] = next(iter(_first_message(channel)))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to answer
+    logging.basicConfig(level=config["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run(channel, config))
+
+
+def _first_message(channel: socket.socket) -> list[Message]:
+    decoder = Decoder()
+    while data := channel.recv(1 << 16):
+        if messages := list(decoder.feed(data)):
+            return messages
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The beat: renews the lease, measures the clock, and compares what the database says is mine with what I know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+from structlog.typing import FilteringBoundLogger
+
+from pgcron_py.clock import DatabaseClock
+from pgcron_py.domain.words import Reason, RunId, WorkerId
+from pgcron_py.storage import runs, workers
+from pgcron_workers.book import Book
+from pgcron_workers.claimer import Claimer
+from pgcron_workers.executors.base import Executor
+from pgcron_workers.lease import Lease
+from pgcron_workers.loop import Alarm
+from pgcron_workers.recorder import orphaned
+from pgcron_workers.session import Connection
+
+
+class Heartbeat:
+    """Beats on the listener's connection, so that each beat proves that connection alive.
+
+    on_dead: this worker was declared dead. on_drain: somebody asked it to drain.
+    """
+
+    name = "heartbeat"
+
+    def __init__(
+        self, book: Book, lease: Lease, clock: DatabaseClock, claimer: Claimer, executor: Executor, reaper_alarm: Alarm,
+        log: FilteringBoundLogger, *, interval: float, queues: list[str] | None,
+        on_dead: Callable[[], Awaitable[None]], on_drain: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.worker_id: WorkerId | None = None
+        self.interval = interval
+        self._book, self._lease, self._clock, self._claimer, self._executor = book, lease, clock, claimer, executor
+        self._reaper_alarm, self._log, self._queues = reaper_alarm, log, queues
+        self._on_dead, self._on_drain = on_dead, on_drain
+        self._was_paused = False
+
+    async def run_once(self, connection: Connection) -> float:
+        assert self.worker_id is not None
+        sent = time.monotonic()
+        beat = await workers.beat(connection, self.worker_id, self._claimer.handlers, self._queues)
+        self._clock.measured(beat.at, sent, time.monotonic())
+        if beat.state not in ("LIVE", "DRAINING") or beat.lease_until is None:
+            await self._on_dead()
+            return 0
+        self._lease.acknowledged(sent)
+        if beat.state == "DRAINING":
+            self._on_drain()
+        self._heed(beat)
+        await self._reconcile(connection, beat, sent)
+        return self.interval
+
+    def _heed(self, beat: workers.Beat) -> None:
+        if beat.paused != self._was_paused:
+            self._log.warning("fleet_paused" if beat.paused else "fleet_resumed")
+        self._was_paused = self._claimer.is_paused = beat.paused
+        self._claimer.offer(beat.view)
+        if beat.reap_pending:
+            self._reaper_alarm.ring()
+
+    async def _reconcile(self, connection: Connection, beat: workers.Beat, sent: float) -> None:
+        taken = self._book.taken_away(beat.running, sent)
+        if taken:
+            self._log.warning("runs_taken_away", runs=[str(run_id) for run_id in taken])
+            self._executor.cancel(taken, Reason.LOST)
+        if not self._book.unknown_among(beat.running):
+            return
+        async with self._claimer.mutex:  # no claim is between its COMMIT and its entry in the book
+            assert self.worker_id is not None
+            mine = await runs.running_of(connection, self.worker_id)
+            unknown = set(self._book.unknown_among(run.id for run in mine))
+            finishes = [orphaned(run, lambda: RunId(uuid4())) for run in mine if run.id in unknown]
+            if finishes:
+                self._log.warning("orphaned_claims", runs=[str(finish.id) for finish in finishes])
+                await runs.finish_runs(connection, self.worker_id, finishes)
+                self._claimer.hint()

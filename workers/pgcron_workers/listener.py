@@ -1,0 +1,62 @@
+"""The LISTEN connection: hints from the database, and the beat in between. Hints are never needed, only fast."""
+
+from __future__ import annotations
+
+import time
+
+from structlog.typing import FilteringBoundLogger
+
+from pgcron_workers.claimer import Claimer
+from pgcron_workers.heartbeat import Heartbeat
+from pgcron_workers.session import Connection, DatabaseWatch, Session
+
+CHANNEL = "pgcron"
+POLL = 1.0  # seconds between looks behind a transaction pooler, which can't pass notifications on
+
+
+class Listener:
+    """One round lasts until the next beat."""
+
+    name = "listener"
+
+    def __init__(
+        self, session: Session, heartbeat: Heartbeat, claimer: Claimer, watch: DatabaseWatch, log: FilteringBoundLogger
+    ) -> None:
+        self._session, self._heartbeat, self._claimer, self._watch, self._log = session, heartbeat, claimer, watch, log
+        self._listening: Connection | None = None
+        self._next_beat = 0.0
+
+    async def run_once(self) -> float:
+        connection = await self._session.connected()
+        if connection is not self._listening:
+            await self._session.run(self._listen)
+            self._listening = connection
+            self._next_beat = 0.0
+            self._claimer.hint()  # whatever was said while nobody listened
+        if time.monotonic() >= self._next_beat:
+            started = time.monotonic()
+            delay = await self._session.run(self._heartbeat.run_once)
+            self._next_beat = started + delay
+        seconds = max(0.0, self._next_beat - time.monotonic())
+        await self._session.run(lambda it: self._hear(it, seconds), deadline=seconds + 5)
+        return 0
+
+    async def _listen(self, connection: Connection) -> None:
+        if self._watch.is_pooled:
+            self._log.warning(
+                "behind_a_pooler",
+                effect=f"changes are noticed within {POLL:g} s, not at once",
+                hint="give workers a direct connection",
+            )
+            return
+        await connection.execute(f"LISTEN {CHANNEL}", prepare=False)
+
+    async def _hear(self, connection: Connection, seconds: float) -> None:
+        if self._watch.is_pooled:
+            import asyncio
+
+            await asyncio.sleep(min(seconds, POLL))
+            self._claimer.hint()
+            return
+        async for _ in connection.notifies(timeout=seconds, stop_after=1):
+            self._claimer.hint()

@@ -1,0 +1,273 @@
+"""The supervisor: the only place that wires duties together. It never imports user code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+import pgcron_py
+from pgcron_py.app.sync import sync_declarations
+from pgcron_py.clock import DatabaseClock
+from pgcron_py.domain.words import Reason, WorkerId
+from pgcron_py.errors import DatabaseNotReady
+from pgcron_py.storage import guards, workers
+from pgcron_workers.book import Book
+from pgcron_workers.claimer import Claimer
+from pgcron_workers.executors.base import Application
+from pgcron_workers.executors.process import ProcessExecutor
+from pgcron_workers.heartbeat import Heartbeat
+from pgcron_workers.lease import Lease
+from pgcron_workers.listener import Listener
+from pgcron_workers.loop import AWAY_MOST, Alarm, keep_doing
+from pgcron_workers.reaper import Reaper
+from pgcron_workers.recorder import Recorder
+from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session
+
+OWN_CONNECTIONS = 4  # claim, record, listen, reap
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """What a worker needs to know. Times in seconds."""
+
+    database_url: str
+    app: str
+    concurrency: int = 100
+    threads: int = 20
+    queues: list[str] | None = None
+    lease_ttl: float = 30.0
+    beat: float = 6.0
+    shutdown_grace: float = 30.0
+    log_level: str = "info"
+
+
+class Supervisor:
+    """One worker: sessions, duties, an executor, from registration to leaving."""
+
+    def __init__(self, config: WorkerConfig, log: FilteringBoundLogger) -> None:
+        self._config, self._log = config, log
+        self._watch = DatabaseWatch(log)
+        self._sessions = {
+            duty: Session(config.database_url, duty, self._watch) for duty in ("claim", "record", "listen", "reap")
+        }
+        self._book, self._clock, self._lease = Book(), DatabaseClock(), Lease(config.lease_ttl)
+        self._executor = ProcessExecutor(
+            {
+                "app": config.app,
+                "database_url": config.database_url,
+                "threads": config.threads,
+                "log_level": config.log_level,
+            },
+            log,
+        )
+        self._wire()
+        self._application: Application | None = None
+        self._worker_id: WorkerId | None = None
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._rebirth = asyncio.Lock()
+
+    def _wire(self) -> None:
+        config, log = self._config, self._log
+        self._claimer = Claimer(
+            self._sessions["claim"], self._book, self._lease, self._clock, log,
+            submit=self._executor.submit, free_slots=self._free_slots, queues=config.queues,
+        )  # fmt: skip
+        self._recorder = Recorder(
+            self._sessions["record"], self._book, log, on_free=self._slot_freed, on_retry=self._claimer.hint
+        )
+        self._reaper = Reaper(self._sessions["reap"], log, on_reaped=self._claimer.hint)
+        self._heartbeat = Heartbeat(
+            self._book, self._lease, self._clock, self._claimer, self._executor, self._reaper.alarm, log,
+            interval=config.beat, queues=config.queues, on_dead=self._declared_dead, on_drain=self._drain_from_afar,
+        )  # fmt: skip
+        self._listener = Listener(self._sessions["listen"], self._heartbeat, self._claimer, self._watch, log)
+        self._executor.on_end = self._recorder.ended
+        self._executor.on_restarted = self._executor_restarted
+
+    def _free_slots(self) -> int:
+        return self._config.concurrency - self._book.performing_count if self._executor.is_up else 0
+
+    def _slot_freed(self) -> None:
+        self._claimer.alarm.ring()
+
+    def stop(self) -> None:
+        """SIGTERM, SIGINT: the first drains, the second hurries."""
+        (self._hurry if self._stop.is_set() else self._stop).set()
+
+    async def run(self) -> int:
+        """Until stopped; the exit code. Raises PgCronError for what an operator must mend first."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        begun = await self._unless_stopped(self._begin())
+        if not begun:
+            await self._executor.stop()
+            return 0
+        duties = [
+            asyncio.create_task(keep_doing(duty, duty.alarm, self._log), name=duty.name)
+            for duty in (self._claimer, self._recorder, self._reaper)
+        ]
+        duties.append(asyncio.create_task(keep_doing(self._listener, Alarm(), self._log), name="listener"))
+        duties.append(asyncio.create_task(self._watch_lease(), name="lease"))
+        await self._stop.wait()
+        await self._shut_down(duties)
+        return 0
+
+    async def _unless_stopped(self, begin: Any) -> bool:
+        task = asyncio.ensure_future(begin)
+        stopped = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+            return False
+        task.result()
+        return True
+
+    async def _begin(self) -> None:
+        await self._patiently(self._check_database)
+        self._application = await self._executor.start()
+        await self._patiently(self._register)
+
+    async def _patiently(self, step: Any) -> None:
+        """A database that is not there yet is waited for."""
+        delay = 0.1
+        while True:
+            try:
+                await self._sessions["claim"].run(step)
+                return
+            except DatabaseAway:
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, AWAY_MOST)
+
+    async def _check_database(self, connection: Connection) -> None:
+        row = await (await connection.execute(guards.EXISTS)).fetchone()
+        if row is None or not row[0]:
+            raise DatabaseNotReady("this database has no schema pgcron", hint="run `pgcron db upgrade`")
+        row = await (await connection.execute(guards.STATE)).fetchone()
+        assert row is not None
+        state = guards.Guards(*row)
+        state.check()
+        if warning := state.check_budget(OWN_CONNECTIONS + 1):
+            self._log.warning("few_connections_left", detail=warning)
+
+    async def _register(self, connection: Connection) -> None:
+        application = self._application
+        assert application is not None
+        report = await sync_declarations(connection, application.name, application.release, application.declarations)
+        if report.changed or report.kept or report.ignored:
+            self._log.info(
+                "jobs_declared", created=report.created, updated=report.updated, undeclared=report.undeclared,
+                edited_by_admins=report.kept, of_newer_release=report.ignored,
+            )  # fmt: skip
+        worker_id = WorkerId(self._clock.uuid7())
+        config = self._config
+        row = {
+            "id": str(worker_id), "host": socket.gethostname(), "pid": os.getpid(), "version": pgcron_py.__version__,
+            "app": application.name, "release": application.release, "queues": config.queues, "handlers": application.handlers,
+            "concurrency": config.concurrency,
+        }  # fmt: skip
+        await workers.register(connection, row, int(config.lease_ttl * 1000))
+        self._is_now(worker_id, application)
+        self._log.info(
+            "worker_ready", worker_id=str(worker_id), app=application.name, handlers=len(application.handlers)
+        )
+
+    def _is_now(self, worker_id: WorkerId, application: Application) -> None:
+        self._worker_id = worker_id
+        self._executor.belongs_to(worker_id)
+        self._claimer.handlers = application.handler_names
+        self._recorder.worker_id = self._heartbeat.worker_id = self._claimer.worker_id = worker_id
+        self._claimer.hint()
+
+    def _executor_restarted(self, application: Application) -> None:
+        self._application = application
+        self._claimer.handlers = application.handler_names
+        self._claimer.hint()
+
+    async def _declared_dead(self) -> None:
+        """Somebody reaped this worker while it was silent: its runs are others' now. Begin anew under a new id."""
+        self._log.warning("declared_dead", worker_id=str(self._worker_id), runs=len(self._book.runs))
+        self._claimer.worker_id = None
+        self._lease.forget()
+        async with self._claimer.mutex:
+            self._book.clear()
+            self._recorder.forget_all()
+            await self._executor.kill(Reason.LOST)
+        await self._patiently(self._register)
+
+    def _drain_from_afar(self) -> None:
+        if not self._stop.is_set():
+            self._log.info("drain_requested")
+            self._stop.set()
+
+    async def _watch_lease(self) -> None:
+        """No beat for 80 % of the ttl: end runs while they are surely still this worker's."""
+        while True:
+            await asyncio.sleep(self._config.lease_ttl / 50)
+            performing = self._book.performing
+            if self._worker_id is None or not performing or self._lease.may_run:
+                continue
+            if self._lease.must_end:
+                await self._executor.kill(Reason.DB_ERROR)
+            else:
+                self._executor.cancel(performing, Reason.DB_ERROR)
+
+    async def _shut_down(self, duties: list[asyncio.Task[None]]) -> None:
+        """Claims stop, runs finish, then are cancelled, then killed; their ends are written; the beat ends last."""
+        self._log.info("draining", runs=self._book.performing_count)
+        self._claimer.is_draining = True
+        await self._say_draining()
+        await self._runs_ended(self._config.shutdown_grace)
+        if self._book.performing:
+            self._executor.cancel(self._book.performing, Reason.SHUTDOWN)
+            await self._runs_ended(5.0)
+        if self._book.performing:
+            await self._executor.kill(Reason.SHUTDOWN)
+        await self._executor.stop()
+        try:
+            async with asyncio.timeout(10):
+                await self._recorder.flushed()
+        except TimeoutError:
+            self._log.warning(
+                "results_not_written", runs=self._recorder.waiting, effect="they become `lost` when the lease lapses"
+            )
+        for duty in duties:
+            duty.cancel()
+        await asyncio.wait(duties, timeout=5)
+        await self._leave()
+        self._log.info("worker_gone", worker_id=str(self._worker_id))
+
+    async def _say_draining(self) -> None:
+        async with self._claimer.mutex:
+            try:
+                await self._sessions["claim"].run(
+                    lambda c: c.execute(workers.DRAIN, {"worker": self._worker_id}), deadline=3
+                )
+            except Exception as error:
+                self._log.debug("drain_not_said", error=str(error))
+
+    async def _leave(self) -> None:
+        try:
+            if not self._book.runs:
+                await self._sessions["claim"].run(
+                    lambda c: c.execute(workers.LEAVE, {"worker": self._worker_id}), deadline=3
+                )
+        except Exception as error:
+            self._log.warning("leave_not_said", error=str(error), effect="the lease lapses by itself")
+        for session in self._sessions.values():
+            await session.close()
+
+    async def _runs_ended(self, seconds: float) -> None:
+        """Until nothing is performed any more, or the time is over, or somebody hurries (then at most a moment)."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._book.performing and asyncio.get_running_loop().time() < deadline and not self._hurry.is_set():  # noqa: ASYNC110 - three conditions, at shutdown only
+            await asyncio.sleep(0.02)

@@ -1,0 +1,147 @@
+"""One database connection for one duty: opened when needed, given up after any doubt, with a deadline on every use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import psycopg
+from structlog.typing import FilteringBoundLogger
+
+T = TypeVar("T")
+Connection = psycopg.AsyncConnection[Any]
+
+CONNECT_TIMEOUT = 5  # seconds
+DEADLINE = 8.0  # seconds: longer than every statement limit of ours, so it is only for a network that says nothing
+
+KEEPALIVE: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+LIMITS = "SET lock_timeout = '1s'; SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'; SET pgcron.silent = 'on'"
+
+
+class DatabaseAway(Exception):
+    """The database can't be reached, or a connection to it broke: try again later."""
+
+
+class DatabaseWatch:
+    """Says once when the database goes away, and once when it is back."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._away: set[str] = set()
+        self.is_pooled = False
+
+    def away(self, duty: str, error: BaseException) -> None:
+        if not self._away:
+            lines = str(error).strip().splitlines()
+            self._log.warning("database_away", duty=duty, error=lines[0] if lines else type(error).__name__)
+        self._away.add(duty)
+
+    def back(self, duty: str) -> None:
+        if duty in self._away:
+            self._away.discard(duty)
+            if not self._away:
+                self._log.info("database_back")
+
+
+class Session:
+    """The connection of one duty. Not for concurrent use."""
+
+    def __init__(self, url: str, duty: str, watch: DatabaseWatch) -> None:
+        self._url = url
+        self._duty = duty
+        self._watch = watch
+        self._connection: Connection | None = None
+
+    async def run(self, use: Callable[[Connection], Awaitable[T]], deadline: float = DEADLINE) -> T:
+        """use(connection) within `deadline` seconds. Raises DatabaseAway when the connection breaks or stays silent;
+        other database errors go through, after a rollback."""
+        connection = await self.connected()
+        task = asyncio.ensure_future(use(connection))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=deadline)
+            if not done:
+                _cut(connection)
+                await asyncio.wait({task}, timeout=2)
+                task.cancel()
+                raise DatabaseAway(f"no answer within {deadline:g} s")
+            result = task.result()
+        except asyncio.CancelledError:
+            task.cancel()
+            await self.close()
+            raise
+        except DatabaseAway as error:
+            await self._given_up(error)
+            raise
+        except psycopg.Error as error:
+            if connection.broken or connection.closed or isinstance(error, psycopg.InterfaceError):
+                await self._given_up(error)
+                raise DatabaseAway(str(error)) from error
+            await self._rolled_back(connection)
+            raise
+        self._watch.back(self._duty)
+        return result
+
+    async def connected(self) -> Connection:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT + 3):
+                self._connection = await self._connect()
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            await self._given_up(error)
+            raise DatabaseAway(str(error)) from error
+        return self._connection
+
+    async def _connect(self) -> Connection:
+        connection = await psycopg.AsyncConnection.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT,
+            application_name=f"pgcron worker {self._duty}",
+            **KEEPALIVE,
+        )
+        try:
+            cursor = await connection.execute("SELECT pg_backend_pid()", prepare=False)
+            row = await cursor.fetchone()
+            if row is not None and row[0] != connection.info.backend_pid:
+                self._watch.is_pooled = True
+                connection.prepare_threshold = None  # the next transaction may be on another backend
+            else:
+                await connection.execute(LIMITS, prepare=False)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _given_up(self, error: BaseException) -> None:
+        self._watch.away(self._duty, error)
+        await self.close()
+
+    async def _rolled_back(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(2):
+                await connection.rollback()
+        except (psycopg.Error, TimeoutError):
+            await self.close()
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(psycopg.Error, OSError):
+                await connection.close()
+
+
+def _cut(connection: Connection) -> None:
+    """Ends a silent connection at the socket: libpq's own cancel would wait for the same silent server."""
+    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as channel:
+        channel.shutdown(socket.SHUT_RDWR)
