@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 
 from pgcron_py.timetable import words
 from pgcron_py.timetable.fields import LAYOUTS, FieldName, compact
-from pgcron_py.timetable.model import Field, Timetable
+from pgcron_py.timetable.model import Field, Kind, Timetable
 from pgcron_py.timetable.plan import CalendarPlan
 from pgcron_py.timetable.zones import Change, changes_between
 
@@ -83,7 +83,7 @@ def _about_steps(field: Field) -> Iterator[Warning]:
 
 def about_runs(timetable: Timetable, after: datetime, runs: tuple[datetime, ...]) -> Iterator[Warning]:
     """What the next runs tell."""
-    if timetable.kind == "reboot":
+    if timetable.kind is Kind.REBOOT:
         return
     if not runs:
         yield Warning("no_more_runs", "has no run any more: its years are past", strong=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import calendar
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -155,7 +154,7 @@ class _Engines(threading.local):
     """The engines of this thread."""
 
     def __init__(self) -> None:
-        self.of: Callable[[str], _Engine] = lru_cache(maxsize=512)(_build)
+        self.of = lru_cache(maxsize=512)(_build)
 
 
 _engines = _Engines()
