@@ -12,7 +12,6 @@ Works as an ordinary user and as root (then the server itself runs as `nobody`).
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -22,8 +21,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -34,17 +31,14 @@ from urllib.parse import quote, urlencode
 from pgcron_py.embedded import guardian
 from pgcron_py.embedded.account import server_account
 from pgcron_py.embedded.binaries import find_bin_dir, major_version, reachable_bin_dir
-from pgcron_py.embedded.cluster import check_data_dir, hold, servers_in
+from pgcron_py.embedded.cluster import check_data_dir, hold, 
+from pgcron_py.embedded.run_dir import make_run_dir
 from pgcron_py.errors import PgCronError
 
 StopMode = Literal["smart", "fast", "immediate"]
 
 SUPERUSER = "postgres"
-SOCKET_PATH_LIMIT = 107
 THROWAWAY_PORT = 5432
-MEMORY_FOLDER = Path("/dev/shm")
-MEMORY_NEEDED_BYTES = 1 << 30
-ABANDONED_AFTER_S = 60
 LOG_TAIL_LINES = 15
 
 THROWAWAY_SETTINGS = {
@@ -178,7 +172,7 @@ class EmbeddedServer:
         account = server_account(self._wanted_dir)
         bin_dir = reachable_bin_dir(self.bin_dir, account)
         is_restart = self._run_dir is not None
-        run_dir = self._run_dir or _make_run_dir(in_memory=not self.is_persistent)
+        run_dir = self._run_dir or make_run_dir(in_memory=not self.is_persistent)
         self._run_dir = run_dir
         try:
             if account is not None:
@@ -368,37 +362,3 @@ def _write_secret(path: Path, text: str, owner: tuple[int, int] | None = None) -
         file.write(text)
         if owner:
             os.fchown(descriptor, *owner)
-
-
-def _make_run_dir(*, in_memory: bool) -> Path:
-    """A short private folder: a socket's path may not be longer than 107 bytes."""
-    base = throwaway_base() if in_memory else Path(tempfile.gettempdir())
-    if len(os.fsencode(base / "pgc-12345678/.s.PGSQL.65535.lock")) > SOCKET_PATH_LIMIT:
-        base = Path("/tmp")
-    _sweep(base)
-    return Path(tempfile.mkdtemp(prefix="pgc-", dir=base))
-
-
-def throwaway_base() -> Path:
-    """Where throwaway servers live: memory if there is enough, PGCRON_TEST_PGDATA_BASE if that is set."""
-    if wanted := os.environ.get("PGCRON_TEST_PGDATA_BASE"):
-        base = Path(wanted).absolute()
-        base.mkdir(parents=True, exist_ok=True)
-        return base
-    if os.access(MEMORY_FOLDER, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY_FOLDER).free > MEMORY_NEEDED_BYTES:
-        return MEMORY_FOLDER
-    return Path(tempfile.gettempdir())
-
-
-def _sweep(base: Path) -> None:
-    """Remove what a killed guardian left behind: in /dev/shm it would use memory until the next boot."""
-    for folder in base.glob("pgc-*"):
-        try:
-            is_recent = time.time() - folder.stat().st_mtime < ABANDONED_AFTER_S
-            with (folder / "lock").open("r+") as lock:
-                if is_recent or os.fstat(lock.fileno()).st_uid != os.geteuid() or servers_in(folder / "data"):
-                    continue
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # in use, gone, or another user's
-            continue

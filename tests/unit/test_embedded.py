@@ -18,10 +18,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgcron_py import embedded
 from pgcron_py.embedded import EmbeddedServer, account, binaries
 from pgcron_py.embedded.account import reachable_data_dir, server_account
 from pgcron_py.embedded.cluster import DataDirInUse, is_alive, servers_in
+from pgcron_py.embedded.run_dir import ABANDONED_AFTER_S, throwaway_base
 from pgcron_py.errors import PgCronError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ def run(url: str, statement: str) -> None:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Like tmp_path, but open to the server's user when the tests run as root."""
-    path = Path(tempfile.mkdtemp(prefix="pgcron test ", dir=embedded.throwaway_base()))
+    path = Path(tempfile.mkdtemp(prefix="pgcron test ", dir=throwaway_base()))
     path.chmod(0o755)
     yield path
     shutil.rmtree(path)
@@ -378,7 +378,7 @@ def test_abandoned_folders_are_swept(monkeypatch: pytest.MonkeyPatch, folder: Pa
     for name in ("pgc-old", "pgc-recent"):
         (folder / name).mkdir()
         (folder / name / "lock").touch()
-    long_ago = time.time() - 2 * embedded.ABANDONED_AFTER_S
+    long_ago = time.time() - 2 * ABANDONED_AFTER_S
     os.utime(folder / "pgc-old", (long_ago, long_ago))
     with EmbeddedServer() as server:
         left = {path.name for path in folder.iterdir()}
