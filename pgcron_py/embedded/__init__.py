@@ -31,7 +31,7 @@ from urllib.parse import quote, urlencode
 from pgcron_py.embedded import guardian
 from pgcron_py.embedded.account import server_account
 from pgcron_py.embedded.binaries import find_bin_dir, major_version, reachable_bin_dir
-from pgcron_py.embedded.cluster import check_data_dir, hold, 
+from pgcron_py.embedded.cluster import check_data_dir, hold
 from pgcron_py.embedded.run_dir import make_run_dir
 from pgcron_py.errors import PgCronError
 
