@@ -147,8 +147,11 @@ def empty_db_url(embedded_pg: Server) -> Iterator[str]:
 
 @pytest.fixture
 def clone(embedded_pg: Server, migrated_template: str) -> Iterator[str]:
-    """The name of a fresh clone of the migrated template."""
+    """The name of a fresh clone of the migrated template, adopted: else the clone guard would refuse workers."""
+    from pgcron_py.app.database import adopt
+
     with embedded_pg.database(migrated_template) as name:
+        adopt(embedded_pg.url(name))
         yield name
 
 

@@ -11,9 +11,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool
+from sqlalchemy.exc import DBAPIError
 
 from alembic import command
-from pgcron_py.errors import DatabaseNotReady, DatabaseUnavailable, LockNotAvailable
+from pgcron_py.errors import DatabaseNotReady, LockNotAvailable
 from pgcron_py.resources import resource_dir
 from pgcron_py.storage.sqlstates import refusals_translated
 
@@ -102,17 +103,21 @@ def _connected(url: str) -> Iterator[Connection]:
 
 @contextmanager
 def _driver_errors_unwrapped() -> Iterator[None]:
-    from sqlalchemy.exc import DBAPIError
-
     try:
         yield
     except DBAPIError as error:
-        if isinstance(error.orig, psycopg.errors.LockNotAvailable):
-            raise LockNotAvailable(
-                f"waited {LOCK_WAIT} for a lock that another session holds; nothing was changed",
-                hint="look at pg_locks, end the session that holds it, or try again at a quieter time",
-            ) from error
-        raise (error.orig if isinstance(error.orig, psycopg.Error) else error) from error
+        raise _told(error.orig) or error from error
+    except psycopg.errors.LockNotAvailable as error:
+        raise _told(error) or error from error
+
+
+def _told(error: BaseException | None) -> Exception | None:
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return LockNotAvailable(
+            f"waited {LOCK_WAIT} for a lock that another session holds; nothing was changed",
+            hint="look at pg_locks, end the session that holds it, or try again at a quieter time",
+        )
+    return error if isinstance(error, psycopg.Error) else None
 
 
 @contextmanager
@@ -149,6 +154,3 @@ def _state(connection: Connection) -> DatabaseState:
     if head is None:
         raise DatabaseNotReady("no migrations are packaged: the installation is incomplete")
     return DatabaseState(revision=context.get_current_revision(), head=head)
-
-
-__all__ = ["DatabaseState", "DatabaseUnavailable", "adopt", "current", "downgrade", "upgrade"]

@@ -1,6 +1,262 @@
-"""placeholder"""
+"""The tables as SQLAlchemy models, for queries. The database's own definition is sql/tables; a test compares the two.
 
-from sqlalchemy.orm import DeclarativeBase
+What a column means is said once, in the database: see its COMMENT (sql/comments).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Double,
+    FetchedValue,
+    ForeignKey,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
-class Base(DeclarativeBase): ...
+def _instant() -> DateTime:
+    """Every time is a timestamptz."""
+    return DateTime(timezone=True)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(schema="pgcron")
+
+
+class CronAudit(Base):
+    __tablename__ = "cron_audit"
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
+    at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    action: Mapped[str] = mapped_column(Text)
+    job_id: Mapped[UUID | None] = mapped_column(Uuid)
+    job_name: Mapped[str | None] = mapped_column(Text)
+    job_version: Mapped[int | None] = mapped_column(Integer)
+    old_values: Mapped[Any] = mapped_column(JSONB, nullable=True)
+    new_values: Mapped[Any] = mapped_column(JSONB, nullable=True)
+    actor: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    request_id: Mapped[str | None] = mapped_column(Text)
+    db_role: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    application: Mapped[str | None] = mapped_column(Text)
+    client_address: Mapped[str | None] = mapped_column(Text)
+    transaction_id: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+
+
+class CronGeneration(Base):
+    __tablename__ = "cron_generation"
+    generation: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    worker_id: Mapped[UUID] = mapped_column(Uuid)
+
+
+class CronJob(Base):
+    __tablename__ = "cron_job"
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    schedule: Mapped[str] = mapped_column(Text)
+    timezone: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    handler: Mapped[str] = mapped_column(Text)
+    args: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue())
+    is_enabled: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    is_locked: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    owner: Mapped[str | None] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=FetchedValue())
+    queue: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=FetchedValue())
+    origin: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    app: Mapped[str | None] = mapped_column(Text)
+    release: Mapped[str | None] = mapped_column(Text)
+    declared_schedule: Mapped[str | None] = mapped_column(Text)
+    declaration: Mapped[Any] = mapped_column(JSONB, nullable=True)
+    undeclared_at: Mapped[datetime | None] = mapped_column(_instant())
+    is_exclusive: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    overlap_policy: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    max_running: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    catchup_policy: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    starting_deadline_ms: Mapped[int | None] = mapped_column(BigInteger)
+    timeout_ms: Mapped[int | None] = mapped_column(BigInteger)
+    max_attempts: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    backoff_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    backoff_max_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    is_idempotent: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    jitter_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    dst_gap: Mapped[str | None] = mapped_column(Text)
+    dst_fold: Mapped[str | None] = mapped_column(Text)
+    max_consecutive_failures: Mapped[int | None] = mapped_column(Integer, server_default=FetchedValue())
+    notify_on_failure: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    disabled_at: Mapped[datetime | None] = mapped_column(_instant())
+    disabled_by: Mapped[str | None] = mapped_column(Text)
+    disabled_reason: Mapped[str | None] = mapped_column(Text)
+    disabled_until: Mapped[datetime | None] = mapped_column(_instant())
+    schedule_error: Mapped[str | None] = mapped_column(Text)
+    anchor_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    next_scheduled_for: Mapped[datetime | None] = mapped_column(_instant())
+    next_run_at: Mapped[datetime | None] = mapped_column(_instant())
+    next_request_at: Mapped[datetime | None] = mapped_column(_instant())
+    claim_at: Mapped[datetime | None] = mapped_column(_instant(), server_default=FetchedValue())
+    requests_waiting: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    needs_plan: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    replan_at: Mapped[datetime | None] = mapped_column(_instant())
+    replan_reason: Mapped[str | None] = mapped_column(Text)
+    planned_schedule: Mapped[str | None] = mapped_column(Text)
+    planned_timezone: Mapped[str | None] = mapped_column(Text)
+    ledger_from: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    covers_from: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    run_seq: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    running_count: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    last_run_at: Mapped[datetime | None] = mapped_column(_instant())
+    last_completed_at: Mapped[datetime | None] = mapped_column(_instant())
+    success_count: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    failure_count: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    consecutive_failures: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    strikes_from_seq: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    duration_sum_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    average_duration: Mapped[float | None] = mapped_column(Double, server_default=FetchedValue())
+    archived_success: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    archived_failure: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    archived_duration_sum_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    version: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+
+
+class CronLease(Base):
+    __tablename__ = "cron_lease"
+    worker_id: Mapped[UUID] = mapped_column(
+        Uuid, ForeignKey("pgcron.cron_worker.id", ondelete="CASCADE"), primary_key=True
+    )
+    lease_until: Mapped[datetime] = mapped_column(_instant())
+    ttl_ms: Mapped[int] = mapped_column(Integer)
+    beat_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    was_renewed: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+
+
+class CronLog(Base):
+    __tablename__ = "cron_log"
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
+    job_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("pgcron.cron_job.id", ondelete="CASCADE"))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    reason: Mapped[str | None] = mapped_column(Text)
+    is_strike: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    is_exclusive: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    cause: Mapped[str] = mapped_column(Text)
+    scheduled_for: Mapped[datetime | None] = mapped_column(_instant())
+    covers_from: Mapped[datetime | None] = mapped_column(_instant())
+    covers_to: Mapped[datetime | None] = mapped_column(_instant())
+    attempt: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    worker_id: Mapped[UUID] = mapped_column(Uuid)
+    request_id: Mapped[UUID | None] = mapped_column(Uuid)
+    requested_by: Mapped[str | None] = mapped_column(Text)
+    finish_token: Mapped[UUID | None] = mapped_column(Uuid)
+    backend_pid: Mapped[int | None] = mapped_column(Integer)
+    backend_start: Mapped[datetime | None] = mapped_column(_instant())
+    started_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    completed_at: Mapped[datetime | None] = mapped_column(_instant())
+    duration: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None] = mapped_column(Text)
+    stack_trace: Mapped[str | None] = mapped_column(Text)
+    run_metadata: Mapped[Any] = mapped_column("metadata", JSONB, nullable=True)  # `metadata` is SQLAlchemy's own
+    result: Mapped[Any] = mapped_column(JSONB, nullable=True)
+    progress: Mapped[Any] = mapped_column(JSONB, nullable=True)
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(_instant())
+    cancel_requested_by: Mapped[str | None] = mapped_column(Text)
+    args: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue())
+    handler: Mapped[str] = mapped_column(Text)
+    job_version: Mapped[int] = mapped_column(Integer)
+    schedule: Mapped[str] = mapped_column(Text)
+
+
+class CronMeta(Base):
+    __tablename__ = "cron_meta"
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default=FetchedValue())
+    schema_version: Mapped[int] = mapped_column(Integer)
+    min_worker_schema: Mapped[int] = mapped_column(Integer)
+    system_identifier: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    database_oid: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    adopted_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    adopted_by: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    paused_at: Mapped[datetime | None] = mapped_column(_instant())
+    paused_by: Mapped[str | None] = mapped_column(Text)
+    paused_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class CronMiss(Base):
+    __tablename__ = "cron_miss"
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
+    job_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("pgcron.cron_job.id", ondelete="CASCADE"))
+    reason: Mapped[str] = mapped_column(Text)
+    covers_from: Mapped[datetime] = mapped_column(_instant())
+    covers_to: Mapped[datetime] = mapped_column(_instant())
+    first_scheduled_for: Mapped[datetime] = mapped_column(_instant())
+    last_scheduled_for: Mapped[datetime] = mapped_column(_instant())
+    count: Mapped[int] = mapped_column(BigInteger)
+    is_lower_bound: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+
+
+class CronOutbox(Base):
+    __tablename__ = "cron_outbox"
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
+    event: Mapped[str] = mapped_column(Text)
+    job_id: Mapped[UUID | None] = mapped_column(Uuid)
+    job_name: Mapped[str | None] = mapped_column(Text)
+    run_id: Mapped[UUID | None] = mapped_column(Uuid)
+    payload: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue())
+    created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    delivered_at: Mapped[datetime | None] = mapped_column(_instant())
+    attempts: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+
+
+class CronReaper(Base):
+    __tablename__ = "cron_reaper"
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default=FetchedValue())
+    last_tick: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+
+
+class CronRequest(Base):
+    __tablename__ = "cron_request"
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
+    job_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("pgcron.cron_job.id", ondelete="CASCADE"))
+    cause: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    state: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    run_after: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    requested_by: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    idempotency_key: Mapped[str | None] = mapped_column(Text)
+    args: Mapped[Any] = mapped_column(JSONB, nullable=True)
+    scheduled_for: Mapped[datetime | None] = mapped_column(_instant())
+    attempt: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    run_id: Mapped[UUID | None] = mapped_column(Uuid)
+    created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    ended_at: Mapped[datetime | None] = mapped_column(_instant())
+
+
+class CronWorker(Base):
+    __tablename__ = "cron_worker"
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    state: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    host: Mapped[str] = mapped_column(Text)
+    pid: Mapped[int] = mapped_column(Integer)
+    version: Mapped[str] = mapped_column(Text)
+    app: Mapped[str | None] = mapped_column(Text)
+    release: Mapped[str | None] = mapped_column(Text)
+    queues: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    handlers: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue())
+    concurrency: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    ended_at: Mapped[datetime | None] = mapped_column(_instant())
