@@ -1,6 +1,6 @@
 """Zones: loading them by IANA name, and the facts about readings that a zone skips or repeats.
 
-Condition: a skipped or repeated reading has one offset change beside it. Every zone since 1970 is like that.
+Condition: a skipped or repeated reading has one offset change beside it. Since 1970 no zone has two within a week.
 """
 
 from __future__ import annotations
