@@ -2,7 +2,7 @@
 
 croniter never sees a zone, an alias, a range or a user's text: only `0 0 <days> <months> <weekdays>` (with a second and
 a year for 7 fields), every number written out, a leading `*` kept for the day rule. Its objects hold a cursor, so each
-thread has its own. It is imported at the first calendar question: 8 MB that daily and weekly jobs never need.
+thread has its own. It is imported at the first calendar question: daily and weekly jobs never pay its 3 MB.
 """
 
 from __future__ import annotations

@@ -118,6 +118,7 @@ def test_losing_the_only_run_of_a_year_is_a_strong_warning_years_ahead() -> None
 def test_losing_the_only_run_of_a_month_is_a_strong_warning() -> None:
     strong = [warning for warning in told("*/30 2 * * 0#2").warnings if warning.strong]
     assert strong[0].message == "clocks skip 02:00-03:00 on 2026-03-08: the only run of March 2026 is lost"
+    assert [f"{w.at:%Y-%m}" for w in strong] == ["2026-03", "2027-03"]  # later ones say nothing new
 
 
 def test_a_fixed_time_job_loses_nothing_and_is_not_warned_strongly() -> None:
