@@ -27,6 +27,7 @@ from psycopg import sql
 from pytest_postgresql.janitor import DatabaseJanitor
 
 from pgcron_py.embedded import EmbeddedServer
+from support.steps import Stage
 
 SERVERS: dict[str, str | Path] = {"18": "18", "16": "16", "15": Path("/usr/lib/postgresql/15/bin")}
 LOGIN_ROLES = {"t_owner": "pgcron_owner", "t_worker": "pgcron_worker", "t_reader": "pgcron_reader"}
@@ -177,3 +178,11 @@ def worker_url(embedded_pg: Server, clone: str) -> str:
 def reader_url(embedded_pg: Server, clone: str) -> str:
     """The test's clone as a member of pgcron_reader."""
     return embedded_pg.url(clone, ("t_reader", LOGIN_PASSWORD))
+
+
+@pytest.fixture
+def stage(db_url: str, worker_url: str) -> Iterator[Stage]:
+    """The test's clone with actors on it: see support.steps."""
+    stage = Stage(db_url, worker_url)
+    yield stage
+    stage.close()

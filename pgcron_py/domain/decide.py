@@ -68,7 +68,7 @@ def decide(job: Job, now: datetime, new_id: Callable[[], RunId], prepared: Advan
 
 
 def resolve_conflict(job: Job, now: datetime) -> Decision:
-    """For an occurrence that has its run already (somebody moved the plan back by hand): go on without a second one."""
+    """For an occurrence that has its run already (somebody forged the plan by hand): go on without a second one."""
     decision = Decision()
     if job.next_scheduled_for is not None:
         _resolve_schedule(job, job.next_scheduled_for, now, None, None, decision)
@@ -83,6 +83,9 @@ def _resolve_schedule(
     prepared: Advance | None,
     decision: Decision,
 ) -> None:
+    if due <= job.covers_from:  # somebody set the plan back by hand: up to covers_from every occurrence is resolved
+        decision.advance = advance_after(job.timing, job.timing.plan(), job.covers_from)
+        return
     if prepared is not None and (prepared.next_scheduled_for is None or prepared.next_scheduled_for > now):
         latest, decision.advance = due, prepared
     else:

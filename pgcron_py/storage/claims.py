@@ -6,7 +6,7 @@ Three statements of one transaction, on one connection. Between the second and t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,6 +50,7 @@ WITH me AS MATERIALIZED (
 SELECT clock_timestamp() AS now, locked.* FROM candidate CROSS JOIN LATERAL (
   SELECT $JOB_COLUMNS FROM pgcron.cron_job j
    WHERE j.id = candidate.id AND j.is_enabled AND NOT j.needs_plan AND j.claim_at <= (SELECT clock_timestamp())
+     AND NOT j.id = ANY (%(aside)s::uuid[])
      AND (%(has_slots)s OR (j.running_count > 0 AND j.next_run_at <= (SELECT clock_timestamp())))
    FOR NO KEY UPDATE SKIP LOCKED) locked
 LIMIT %(limit)s
@@ -133,15 +134,22 @@ class View:
 
 
 async def lock_due_jobs(
-    connection: AsyncConnection, worker: WorkerId, view: View, *, limit: int, window: int, has_slots: bool = True
+    connection: AsyncConnection,
+    worker: WorkerId,
+    view: View,
+    *,
+    limit: int,
+    window: int,
+    has_slots: bool = True,
+    aside: Collection[JobId] = (),
 ) -> tuple[datetime | None, list[Job]]:
     """The database's now, and up to `limit` due jobs, locked. (None, []) when there is nothing to take.
 
-    has_slots=False: only jobs that are due while they run, which need a decision but no slot.
+    has_slots=False: only jobs that are due while they run, which need a decision but no slot. aside: jobs to leave alone.
     """
     cursor = await connection.execute(
         LOCK_DUE_JOBS,
-        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": limit, "window": window, "has_slots": has_slots},
+        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": limit, "window": window, "has_slots": has_slots, "aside": list(aside)},
     )  # fmt: skip
     rows = await cursor.fetchall()
     if not rows:

@@ -6,6 +6,7 @@ BEGIN
   NEW.needs_plan := true;
   NEW.replan_at := clock_timestamp();
   NEW.replan_reason := 'created';
+  NEW.covers_from := NEW.ledger_from;  -- two defaults would read the clock twice
   NEW.next_run_at := NULL;
   NEW.next_scheduled_for := NULL;
   NEW.schedule_error := NULL;

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import uuid4
 
+import psycopg
 from psycopg import AsyncConnection
 from structlog.typing import FilteringBoundLogger
 
@@ -19,6 +20,7 @@ from pgcron_py.domain.job import Job, NewRun
 from pgcron_py.domain.words import JobId, RunId, WorkerId
 from pgcron_py.errors import InvalidSchedule, UnknownTimeZone
 from pgcron_py.storage import claims, plans
+from pgcron_py.storage.sqlstates import RETRIED_SQLSTATES
 from pgcron_workers.book import Book, KnownRun
 from pgcron_workers.executors.base import Order
 from pgcron_workers.lease import Lease
@@ -32,6 +34,7 @@ AHEAD = 1.5  # seconds before a due instant at which what follows it is computed
 PREPARED_MOST = 5000
 DECIDE_LIMIT = 0.1  # seconds in one claim
 LONGEST_SLEEP = 60.0
+SET_ASIDE = 60.0  # seconds
 BACKOFF_FIRST, BACKOFF_MOST = 0.001, 0.5  # somebody else holds what is due
 
 PreparedKey = tuple[JobId, int, datetime]
@@ -61,6 +64,7 @@ class Claimer:
         self._prepared_for: datetime | None = None
         self._backoff = BACKOFF_FIRST
         self._conflicts: set[JobId] = set()
+        self._one_by_one = 0
         self._set_aside: dict[JobId, float] = {}
 
     def hint(self) -> None:
@@ -116,6 +120,8 @@ class Claimer:
     async def _take(self, connection: AsyncConnection, view: claims.View) -> float:
         slots = self._free_slots()
         limit = min(slots, BATCH) or BATCH
+        if self._one_by_one > 0:  # a batch was refused by the database: find the row that it can't take
+            limit, self._one_by_one = 1, self._one_by_one - 1
         taken, locked = await self._claim(connection, view, limit, slots > 0)
         if taken:
             self._submit([self._order(job, run) for job, run in taken])
@@ -141,7 +147,7 @@ class Claimer:
         await connection.execute(claims.BEGIN)
         try:
             now, jobs = await claims.lock_due_jobs(
-                connection, self.worker_id, view, limit=limit, window=WINDOW, has_slots=has_slots
+                connection, self.worker_id, view, limit=limit, window=WINDOW, has_slots=has_slots, aside=self._aside()
             )
             decided = await self._decide(connection, jobs, now, limit) if now else []
             runs = [(job, run) for job, decision in decided for run in decision.runs]
@@ -162,7 +168,16 @@ class Claimer:
 
     async def _write(self, connection: AsyncConnection, decided: Decided, run_ids: list[RunId]) -> bool:
         assert self.worker_id is not None
-        inserted = await claims.write_claim(connection, self.worker_id, decided)
+        try:
+            inserted = await claims.write_claim(connection, self.worker_id, decided)
+        except psycopg.Error as error:
+            if connection.broken or error.sqlstate in RETRIED_SQLSTATES or error.sqlstate == "57014":
+                raise
+            await connection.execute("ROLLBACK")
+            if len(decided) == 1:
+                self._put_aside(decided[0][0], error)
+            self._one_by_one = len(decided) if len(decided) > 1 else self._one_by_one
+            return False
         refused = [job for job, decision in decided if any(run.id not in inserted for run in decision.runs)]
         if not refused:
             return True
@@ -177,20 +192,27 @@ class Claimer:
         for job in jobs:
             if time.monotonic() - started > DECIDE_LIMIT or runs >= limit:
                 break
-            if self._set_aside.get(job.id, 0) > started:
-                continue
             try:
                 decision = self._decision(job, now)
             except InvalidSchedule as error:
                 await plans.refuse_schedule(connection, job.id, str(error))
                 continue
             except Exception as error:
-                self._set_aside[job.id] = started + 60
-                self._log.error("job_not_decided_here", job=job.timing.name, error=repr(error))
+                self._put_aside(job, error)
                 continue
             runs += len(decision.runs)
             decided.append((job, decision))
         return decided
+
+    def _aside(self) -> list[JobId]:
+        now = time.monotonic()
+        self._set_aside = {id_: until for id_, until in self._set_aside.items() if until > now}
+        return list(self._set_aside)
+
+    def _put_aside(self, job: Job, error: BaseException) -> None:
+        """One job that can't be decided or written must not stop the others, nor be tried in a hot loop."""
+        self._set_aside[job.id] = time.monotonic() + SET_ASIDE
+        self._log.error("job_set_aside", job=job.timing.name, seconds=SET_ASIDE, error=repr(error))
 
     def _decision(self, job: Job, now: datetime) -> Decision:
         if job.id in self._conflicts:
