@@ -92,6 +92,12 @@ class PgCron:
         """
 
         def declare(function: F) -> F:
+            if name in self.declarations:
+                first = self.declarations[name].handler
+                raise InvalidDeclaration(
+                    name, f"declared twice, by {first} and {function.__module__}:{function.__qualname__}",
+                    hint="choose another name",
+                )  # fmt: skip
             registered = self._register(function, handler, transactional)
             declaration = JobDeclaration(
                 name=name,
@@ -119,11 +125,6 @@ class PgCron:
                 notify_on_failure=notify_on_failure,
             )
             check_declaration(declaration)
-            if name in self.declarations:
-                first = self.declarations[name].handler
-                raise InvalidDeclaration(
-                    name, f"declared twice, by {first} and {registered.name}", hint="choose another name"
-                )
             self.declarations[name] = declaration
             return function
 

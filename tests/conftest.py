@@ -27,6 +27,7 @@ from psycopg import sql
 from pytest_postgresql.janitor import DatabaseJanitor
 
 from pgcron_py.embedded import EmbeddedServer
+from support.fleet import Fleet, fleet_in
 from support.steps import Stage
 
 SERVERS: dict[str, str | Path] = {"18": "18", "16": "16", "15": Path("/usr/lib/postgresql/15/bin")}
@@ -186,3 +187,13 @@ def stage(db_url: str, worker_url: str) -> Iterator[Stage]:
     stage = Stage(db_url, worker_url)
     yield stage
     stage.close()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, db_url: str, worker_url: str) -> Iterator[Fleet]:
+    """Worker processes on the test's clone, with a table `effect` for what their handlers do."""
+    with psycopg.connect(db_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE effect (at timestamptz DEFAULT clock_timestamp(), what text)")
+        connection.execute("GRANT ALL ON effect TO pgcron_worker")
+    with fleet_in(tmp_path, db_url, worker_url) as fleet:
+        yield fleet

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool
 from sqlalchemy.exc import DBAPIError
 
-from alembic import command
 from pgcron_py.errors import DatabaseNotReady, LockNotAvailable
 from pgcron_py.resources import resource_dir
 from pgcron_py.storage.sqlstates import refusals_translated

@@ -66,7 +66,7 @@ BEGIN
   now_ := clock_timestamp();
   IF tick IS NOT NULL THEN
     UPDATE pgcron.cron_lease l SET lease_until = GREATEST(l.lease_until, now_ + l.ttl_ms * interval '1 ms'), was_renewed = true
-     WHERE now_ - tick > interval '15 s' AND l.lease_until >= tick AND NOT l.was_renewed AND l.worker_id <> p_worker;
+     WHERE now_ - tick > l.ttl_ms * interval '0.5 ms' AND l.lease_until >= tick AND NOT l.was_renewed AND l.worker_id <> p_worker;
     UPDATE pgcron.cron_reaper SET last_tick = now_ WHERE id = 1;
   END IF;
   UPDATE pgcron.cron_lease l SET lease_until = now_ + l.ttl_ms * interval '1 ms', beat_at = now_, was_renewed = false

@@ -1,0 +1,206 @@
+"""What people do to jobs: each one transaction, with its actor and reason in the audit."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from pgcron_py.app.schedules import described, runs_of
+from pgcron_py.app.session import Caller, Connection, transaction, value
+from pgcron_py.domain.declaration import FIELDS, JobDeclaration
+from pgcron_py.errors import InvalidArguments, JobLocked, JobNotFound
+from pgcron_py.registry import check_declaration
+from pgcron_py.timetable import Description
+
+NOW = "SELECT clock_timestamp()"
+NAMES = "SELECT name FROM pgcron.cron_job ORDER BY name"
+# By id: the lock order of everybody who locks several jobs.
+LOCK = "SELECT * FROM pgcron.cron_job WHERE name = ANY (%(names)s) ORDER BY id FOR NO KEY UPDATE"
+HANDLER = "SELECT handler FROM pgcron.cron_job WHERE name = %(name)s"
+FOUND = "SELECT id FROM pgcron.cron_job WHERE name = %(name)s"
+
+INSERT = """
+INSERT INTO pgcron.cron_job (origin, is_enabled, disabled_reason, name, description, schedule, timezone, handler, args, is_locked, owner,
+  tags, queue, priority, is_exclusive, overlap_policy, max_running, catchup_policy, starting_deadline_ms, timeout_ms, max_attempts,
+  backoff_ms, backoff_max_ms, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures, notify_on_failure)
+VALUES ('admin', %(is_enabled)s, %(disabled_reason)s, %(name)s, %(description)s, %(schedule)s, %(timezone)s, %(handler)s, %(args)s,
+  %(is_locked)s, %(owner)s, %(tags)s, %(queue)s, %(priority)s, %(is_exclusive)s, %(overlap_policy)s, %(max_running)s,
+  %(catchup_policy)s, %(starting_deadline_ms)s, %(timeout_ms)s, %(max_attempts)s, %(backoff_ms)s, %(backoff_max_ms)s,
+  %(is_idempotent)s, %(jitter_ms)s, %(dst_gap)s, %(dst_fold)s, %(max_consecutive_failures)s, %(notify_on_failure)s)
+RETURNING id
+"""
+UPDATE = """
+UPDATE pgcron.cron_job SET description = %(description)s, schedule = %(schedule)s, timezone = %(timezone)s, handler = %(handler)s,
+  args = %(args)s, owner = %(owner)s, tags = %(tags)s, queue = %(queue)s, priority = %(priority)s, catchup_policy = %(catchup_policy)s,
+  starting_deadline_ms = %(starting_deadline_ms)s, timeout_ms = %(timeout_ms)s, max_attempts = %(max_attempts)s,
+  backoff_ms = %(backoff_ms)s, backoff_max_ms = %(backoff_max_ms)s, is_idempotent = %(is_idempotent)s, jitter_ms = %(jitter_ms)s,
+  dst_gap = %(dst_gap)s, dst_fold = %(dst_fold)s, max_consecutive_failures = %(max_consecutive_failures)s,
+  notify_on_failure = %(notify_on_failure)s
+WHERE id = %(id)s
+"""
+ENABLE = "SELECT pgcron.enable(%(name)s)"
+DISABLE = "SELECT pgcron.disable(%(name)s, %(reason)s)"
+RUN_NOW = "SELECT pgcron.run_now(%(name)s, %(args)s)"
+DELETE = "DELETE FROM pgcron.cron_job WHERE id = %(id)s"
+
+LIVE_HANDLERS = """
+SELECT DISTINCT h ->> 'name' FROM pgcron.cron_worker w JOIN pgcron.cron_lease e ON e.worker_id = w.id
+  CROSS JOIN LATERAL jsonb_array_elements(w.handlers) h
+ WHERE w.state IN ('LIVE', 'DRAINING') AND e.lease_until > clock_timestamp() ORDER BY 1
+"""
+LIVE_WORKERS = """
+SELECT count(*) FROM pgcron.cron_worker w JOIN pgcron.cron_lease e ON e.worker_id = w.id
+ WHERE w.state = 'LIVE' AND e.lease_until > clock_timestamp()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """cautions: what might keep it from running, in words."""
+
+    id: UUID
+    name: str
+    timezone: str
+    description: Description
+    cautions: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field of the definition: column name, value before, value now."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """changes: empty when the job already was so. before, after: the next runs, by the old and the new definition."""
+
+    name: str
+    changes: list[Change]
+    old_timezone: str
+    timezone: str
+    before: tuple[datetime, ...]
+    after: tuple[datetime, ...]
+    description: Description
+    cautions: list[str]
+
+
+def create(connection: Connection, declaration: JobDeclaration, caller: Caller, *, is_enabled: bool = True) -> Created:
+    """Raises InvalidSchedule, UnknownTimeZone, InvalidDeclaration, InvalidArguments for a name that is taken."""
+    with transaction(connection, caller):
+        description = described(declaration, value(connection, NOW))
+        check_declaration(declaration)
+        reason = None if is_enabled else caller.reason
+        job_id = value(connection, INSERT, _params(declaration, is_enabled=is_enabled, disabled_reason=reason))
+        cautions = handler_cautions(connection, declaration.handler)
+    return Created(job_id, declaration.name, declaration.timezone, description, cautions)
+
+
+def edit(connection: Connection, name: str, changes: Mapping[str, Any], caller: Caller) -> Edited:
+    """changes: new values by column. Raises JobNotFound, JobLocked, and what `create` raises."""
+    with transaction(connection, caller):
+        row = locked(connection, [name])[name]
+        if row["is_locked"]:
+            raise JobLocked(
+                f"job {name!r} is locked: its definition can't be changed",
+                hint="change it in the code that declares it; it can be enabled and disabled",
+            )
+        old = JobDeclaration.from_values({field: row[field] for field in FIELDS})
+        new = replace(old, **changes)
+        now, anchor = value(connection, NOW), row["anchor_at"]
+        description = described(new, now, anchor)
+        check_declaration(new)
+        connection.execute(UPDATE, _params(new, id=row["id"]))
+        cautions = handler_cautions(connection, new.handler) if new.handler != old.handler else []
+        before, after = runs_of(old, now, anchor, 5), runs_of(new, now, anchor, 5)
+    changed = list(_changes(old.values(), new.values()))
+    return Edited(name, changed, old.timezone, new.timezone, before, after, description, cautions)
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[Change]:
+    return (Change(field, old[field], new[field]) for field in FIELDS if old[field] != new[field])
+
+
+def _params(declaration: JobDeclaration, **more: object) -> dict[str, object]:
+    return declaration.values() | {"args": Jsonb(declaration.args)} | more
+
+
+def set_enabled(connection: Connection, names: Sequence[str], enabled: bool, caller: Caller) -> dict[str, bool]:
+    """All or none of them. The names, each with whether it changed. Raises JobNotFound."""
+    with transaction(connection, caller):
+        found = locked(connection, names)
+        changing = {name: found[name]["is_enabled"] != enabled for name in names}
+        for name in [name for name, changes in changing.items() if changes]:
+            connection.execute(ENABLE if enabled else DISABLE, {"name": name, "reason": caller.reason})
+    return changing
+
+
+def run_now(connection: Connection, name: str, args: dict[str, Any] | None, caller: Caller) -> UUID:
+    """The request's id. args: in place of the job's own. Raises JobNotFound, JobDisabled, AlreadyRunning, AlreadyRequested."""
+    with transaction(connection, caller):
+        require(connection, name)
+        params = {"name": name, "args": None if args is None else Jsonb(args)}
+        request: UUID = value(connection, RUN_NOW, params)
+    return request
+
+
+def delete(connection: Connection, name: str, confirmation: str, caller: Caller) -> None:
+    """With all its runs. Raises InvalidArguments unless confirmation is the name; JobIsRunning, JobDeclaredInCode."""
+    with transaction(connection, caller):
+        row = locked(connection, [name])[name]
+        if confirmation != name:
+            raise InvalidArguments(
+                f"{confirmation!r} is not the job's name: nothing was deleted", hint=f"confirm with {name!r}"
+            )
+        connection.execute(DELETE, {"id": row["id"]})
+
+
+def locked(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The rows of these jobs, locked, by name. Raises JobNotFound for the first that is missing."""
+    for name in names:
+        require(connection, name)
+    with connection.cursor(row_factory=dict_row) as cursor:
+        found = {row["name"]: row for row in cursor.execute(LOCK, {"names": list(names)})}
+    for name in names:
+        if name not in found:  # deleted a moment ago
+            raise JobNotFound(f"no job is named {name!r}")
+    return found
+
+
+def require(connection: Connection, name: str) -> UUID:
+    """The id of the job. Raises JobNotFound with the names that look like it."""
+    found: UUID | None = value(connection, FOUND, {"name": name})
+    if found is None:
+        known = [row[0] for row in connection.execute(NAMES)]
+        raise JobNotFound(f"no job is named {name!r}", hint=did_you_mean(name, known) or "`pgcron jobs list` shows all")
+    return found
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str | None:
+    close = difflib.get_close_matches(word, known, n=3)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else None
+
+
+def handler_of(connection: Connection, name: str) -> str:
+    return str(value(connection, HANDLER, {"name": name}))
+
+
+def handler_cautions(connection: Connection, handler: str) -> list[str]:
+    """Words about a handler that nobody alive has: the job would wait."""
+    if not value(connection, LIVE_WORKERS):
+        return [f"no worker is alive to say whether handler {handler!r} exists"]
+    known = [row[0] for row in connection.execute(LIVE_HANDLERS)]
+    if handler in known:
+        return []
+    hint = did_you_mean(handler, known)
+    return [f"no live worker has handler {handler!r}: the job waits until one does{f'; {hint}' if hint else ''}"]

@@ -1,0 +1,133 @@
+"""`pgcron db`: setting the database up, migrating it, checking it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pgcron_py.cli import output
+from pgcron_py.cli.failures import FOUND, OK, UNAVAILABLE
+from pgcron_py.cli.lazy import Group
+from pgcron_py.cli.options import database, database_option, json_option, required_url
+from pgcron_py.errors import InvalidArguments
+
+if TYPE_CHECKING:
+    from pgcron_py.app.database import DatabaseState
+
+MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+
+
+@click.group(cls=Group)
+def db() -> None:
+    """Set the database up, migrate it, check it."""
+
+
+def checked_option(url: str | None) -> str:
+    from pgcron_py.app.dsn import checked_url
+
+    return checked_url(required_url(url))
+
+
+@db.command()
+@click.option("--revision", default="head", show_default=True, help="Where to stop.")
+@database_option
+def upgrade(revision: str, database_url: str | None) -> None:
+    """Create what is missing and migrate: roles, schema, tables. Safe to repeat."""
+    from pgcron_py.app.database import current, upgrade
+
+    url = checked_option(database_url)
+    before = current(url)
+    after = upgrade(url, revision)
+    if before.revision == after.revision:
+        click.echo(f"already at {_told(after)}")
+    else:
+        click.echo(f"upgraded from {before.revision or 'nothing'} to {_told(after)}")
+
+
+@db.command()
+@click.argument("revision")
+@click.option("--yes", is_flag=True, help="Really: data of the newer revision are lost.")
+@database_option
+def downgrade(revision: str, yes: bool, database_url: str | None) -> None:
+    """Go back to REVISION; `base` removes all tables, functions and data of pgcron."""
+    from pgcron_py.app.database import downgrade
+
+    url = checked_option(database_url)
+    if not yes:
+        raise InvalidArguments("a downgrade loses data: nothing was done", hint="say --yes if that is meant")
+    click.echo(f"downgraded to {_told(downgrade(url, revision))}")
+
+
+@db.command()
+@json_option
+@database_option
+def current(as_json: bool, database_url: str | None) -> int:
+    """Tell which revision the database is at. The exit code is 3 when it is not the newest, 4 when there is none."""
+    from pgcron_py.app.database import current
+
+    state = current(checked_option(database_url))
+    if as_json:
+        output.print_json({"revision": state.revision, "head": state.head, "is_current": state.is_current})
+    else:
+        click.echo(_told(state))
+    return OK if state.is_current else UNAVAILABLE if state.revision is None else FOUND
+
+
+def _told(state: DatabaseState) -> str:
+    if state.revision is None:
+        return f"nothing: not set up (the newest revision is {state.head})"
+    return f"{state.revision} ({'the newest' if state.is_current else f'the newest is {state.head}'})"
+
+
+@db.command()
+@json_option
+@database_option
+def check(as_json: bool, database_url: str | None) -> int:
+    """Check whether workers can use this database. The exit code is 3 when something failed, 4 when it can't be used."""
+    from pgcron_py.app.readiness import check_database
+
+    found = check_database(required_url(database_url))
+    if as_json:
+        output.print_json({"is_ready": found.is_ready, "has_failed": found.has_failed, "lines": found.lines})
+    else:
+        output.pairs([(f"{MARKS[line.level]}  {line.subject}", line.detail) for line in found.lines])
+    return UNAVAILABLE if not found.is_ready else FOUND if found.has_failed else OK
+
+
+@db.command()
+@click.option("--sample", is_flag=True, help="Create the disabled job pgcron.sample, to look at.")
+@database_option
+def seed(sample: bool, database_url: str | None) -> None:
+    """Insert what a fresh installation needs beyond the migration: nothing yet; a sample job with --sample."""
+    from pgcron_py.app.seed import SAMPLE, seed_sample
+    from pgcron_py.app.session import os_caller
+
+    with database(database_url) as connection:
+        made = seed_sample(connection, os_caller("db seed")) if sample else False
+    if not sample:
+        click.echo("nothing to insert: the migration made all that is needed (--sample makes a job to look at)")
+    else:
+        click.echo(f"created {SAMPLE.name}, disabled" if made else f"{SAMPLE.name} is there already")
+
+
+@db.command()
+@database_option
+def adopt(database_url: str | None) -> None:
+    """Say that this copy is meant to run jobs: after a restore, a clone, or a move to another server."""
+    from pgcron_py.app.database import adopt
+
+    with database(database_url):
+        adopt(checked_option(database_url))
+    click.echo("adopted: workers may run the jobs of this database")
+
+
+@db.command()
+@click.option("--show-password", is_flag=True, help="Print it as it is.")
+@database_option
+def url(show_password: bool, database_url: str | None) -> None:
+    """Print the URL that commands would use, without its password."""
+    from pgcron_py.app.dsn import shown_url
+
+    found = required_url(database_url)
+    click.echo(found if show_password else shown_url(found))

@@ -1,0 +1,120 @@
+"""`pgcron jobs enable`, `disable`, `run` and `delete`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pgcron_py.cli import output
+from pgcron_py.cli.failures import FAILED, OK
+from pgcron_py.cli.options import JsonObject, database, database_option, json_option, reason_option
+from pgcron_py.cli.runs import print_run, run_json
+from pgcron_py.errors import PgCronError
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from pgcron_py.app.session import Connection
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@reason_option
+@json_option
+@database_option
+def enable(names: tuple[str, ...], reason: str | None, as_json: bool, database_url: str | None) -> None:
+    """Enable jobs, all or none: strikes are forgotten, the next run is planned after now."""
+    _set(names, True, reason, as_json, database_url)
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@reason_option
+@json_option
+@database_option
+def disable(names: tuple[str, ...], reason: str | None, as_json: bool, database_url: str | None) -> None:
+    """Disable jobs, all or none; a run that goes on is not touched."""
+    _set(names, False, reason, as_json, database_url)
+
+
+def _set(names: tuple[str, ...], enabled: bool, reason: str | None, as_json: bool, url: str | None) -> None:
+    from pgcron_py.app.jobs import set_enabled
+    from pgcron_py.app.session import os_caller
+
+    with database(url) as connection:
+        done = set_enabled(connection, list(dict.fromkeys(names)), enabled, os_caller(reason))
+    word = "enabled" if enabled else "disabled"
+    if as_json:
+        output.print_json([{"name": name, "is_enabled": enabled, "changed": changed} for name, changed in done.items()])
+        return
+    for name, changed in done.items():
+        click.echo(f"{word} {name}" if changed else f"{name} is already {word}")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--args", type=JsonObject(), metavar="JSON", help="For this run, in place of the job's own.")
+@click.option("--wait", is_flag=True, help="Until the run has ended; the exit code is 1 if it FAILED.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up waiting; the run goes on.")
+@reason_option
+@json_option
+@database_option
+def run(
+    name: str, args: dict[str, Any] | None, wait: bool, timeout: float | None, reason: str | None, as_json: bool,
+    database_url: str | None,
+) -> int:  # fmt: skip
+    """Run a job now, on a worker."""
+    from pgcron_py.app.jobs import run_now
+    from pgcron_py.app.session import os_caller
+
+    with database(database_url) as connection:
+        request_id = run_now(connection, name, args, os_caller(reason))
+        _warn_if_nobody(connection, name)
+        if wait:
+            return _followed(connection, request_id, timeout, as_json)
+    if as_json:
+        output.print_json({"request_id": request_id, "job": name})
+    else:
+        click.echo(f"asked for a run of {name} (request {request_id})")
+    return OK
+
+
+def _warn_if_nobody(connection: Connection, name: str) -> None:
+    from pgcron_py.app.jobs import handler_cautions, handler_of
+
+    for caution in handler_cautions(connection, handler_of(connection, name)):
+        output.warn(caution)
+
+
+def _followed(connection: Connection, request_id: UUID, timeout: float | None, as_json: bool) -> int:
+    from pgcron_py.app.runs import wait_for_run
+
+    ended = wait_for_run(connection, request_id, timeout)
+    output.print_json(run_json(ended)) if as_json else print_run(ended)
+    return FAILED if ended.status == "FAILED" else OK
+
+
+@click.command()
+@click.argument("name")
+@click.option("--confirm", metavar="NAME", help="The name once more; asked for when not given.")
+@reason_option
+@database_option
+def delete(name: str, confirm: str | None, reason: str | None, database_url: str | None) -> None:
+    """Delete a job and all its runs. Refused while it runs, and while code declares it."""
+    from pgcron_py.app.jobs import delete, require
+    from pgcron_py.app.session import os_caller
+
+    with database(database_url) as connection:
+        if confirm is None:
+            require(connection, name)
+            confirm = _asked(name)
+        delete(connection, name, confirm, os_caller(reason))
+    click.echo(f"deleted {name}")
+
+
+def _asked(name: str) -> str:
+    try:
+        return str(click.prompt(f"This deletes job {name} and all its runs. Type its name", err=True))
+    except click.Abort:
+        raise PgCronError("not confirmed: nothing was deleted", hint=f"give --confirm {name}") from None

@@ -1,0 +1,56 @@
+"""`pgcron workers list`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pgcron_py.cli import formatting as fmt
+from pgcron_py.cli import output
+from pgcron_py.cli.lazy import Group
+from pgcron_py.cli.options import database, database_option, json_option
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pgcron_py.app.workers import WorkerRow
+
+COLUMNS = ("state", "host", "pid", "app", "version", "beat", "lease", "runs", "queues", "handlers", "id")
+
+
+@click.group(cls=Group)
+def workers() -> None:
+    """List workers."""
+
+
+@workers.command("list")
+@click.option("--all", "ended", is_flag=True, help="Also those that left (GONE) or were given up (DEAD).")
+@json_option
+@database_option
+def list_(ended: bool, as_json: bool, database_url: str | None) -> None:
+    """List the workers that are alive."""
+    from pgcron_py.app.workers import list_workers
+
+    with database(database_url) as connection:
+        found = list_workers(connection, ended=ended)
+    if as_json:
+        output.print_json(found.workers)
+    else:
+        output.table(COLUMNS, [_cells(worker, found.now) for worker in found.workers], "no worker is alive")
+
+
+def _cells(worker: WorkerRow, now: datetime) -> list[str]:
+    app = f"{worker.app or fmt.NOTHING} {worker.release or ''}"
+    return [
+        worker.state, worker.host, str(worker.pid), app, worker.version, fmt.relative(worker.beat_at, now), _lease(worker, now),
+        f"{worker.running_count} of {worker.concurrency}", ", ".join(worker.queues) if worker.queues else "all",
+        str(worker.handler_count), str(worker.id),
+    ]  # fmt: skip
+
+
+def _lease(worker: WorkerRow, now: datetime) -> str:
+    if worker.lease_until is None:
+        return f"ended {fmt.relative(worker.ended_at, now)}" if worker.ended_at else fmt.NOTHING
+    ends = fmt.relative(worker.lease_until, now)
+    return f"ends {ends}" if worker.lease_until > now else f"lapsed {ends}"
