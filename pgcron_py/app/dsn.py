@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
@@ -35,8 +37,8 @@ def shown_url(url: str) -> str:
     return _masked_url(url) if re.match(r"postgres(ql)?://", url) else _masked_pairs(params)
 
 
-def _masked_pairs(params: dict[str, str | int | None]) -> str:
-    return make_conninfo(**{key: MASK if key in SECRETS else value for key, value in params.items()})
+def _masked_pairs(params: Mapping[str, Any]) -> str:
+    return make_conninfo("", **{key: MASK if key in SECRETS else value for key, value in params.items()})
 
 
 def _masked_url(url: str) -> str:

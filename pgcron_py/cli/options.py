@@ -16,6 +16,10 @@ from pgcron_py.errors import InvalidArguments
 if TYPE_CHECKING:
     from pgcron_py.app.session import Connection
 
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # no generic before click 8.5
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 AGO = re.compile(r"(\d{1,6})\s*(s|m|h|d|w)")
@@ -45,7 +49,7 @@ def database(url: str | None) -> Iterator[Connection]:
         yield connection
 
 
-class JsonObject(click.ParamType):
+class JsonObject(ParamType):
     """A JSON object, as a dict."""
 
     name = "json"
@@ -60,7 +64,7 @@ class JsonObject(click.ParamType):
         return found
 
 
-class Milliseconds(click.ParamType):
+class Milliseconds(ParamType):
     """Seconds as people write them (`30`, `1.5`), as whole ms; optional: `none` is None."""
 
     name = "seconds"
@@ -78,7 +82,7 @@ class Milliseconds(click.ParamType):
         return int(whole) * 1000 + int(part.ljust(3, "0") if part else 0)
 
 
-class CountOrNever(click.ParamType):
+class CountOrNever(ParamType):
     """A whole number, or `never`."""
 
     name = "count"
