@@ -25,8 +25,8 @@ def show(as_json: bool, database_url: str | None) -> None:
     if as_json:
         output.print_json(found)
         return
-    rows = [(s.name, _text(s.value), f"{s.source} {s.variable}", s.description) for s in found]
-    output.table(("setting", "value", "from", "meaning"), rows, "no setting")
+    rows = [(s.name, _text(s.value), s.source, s.variable, s.description) for s in found]
+    output.table(("setting", "value", "from", "variable", "meaning"), rows, "no setting")
 
 
 def _text(value: object) -> str:

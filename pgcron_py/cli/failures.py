@@ -82,7 +82,9 @@ def _refusal(error: BaseException) -> errors.PgCronError | None:
 
     from pgcron_py.storage.sqlstates import translated
 
-    return translated(error) or _of_database(error) if isinstance(error, psycopg.Error) and error.sqlstate else None
+    if not isinstance(error, psycopg.Error):
+        return None
+    return translated(error) or (_of_database(error) if error.sqlstate else None)
 
 
 def _of_database(error: psycopg.Error) -> errors.PgCronError:

@@ -166,10 +166,11 @@ def _policies(job: JobFacts) -> list[tuple[str, Any]]:
 
 
 def _numbers(job: JobFacts, now: datetime) -> list[tuple[str, Any]]:
-    counts = f"{job.success_count} succeeded, {job.failure_count} failed ({fmt.share(job.success_rate)}), {job.consecutive_failures} strikes"
+    counts = f"{job.success_count} succeeded, {job.failure_count} failed ({fmt.share(job.success_rate)})"
     following = f"{fmt.local(job.next_run_at, job.timezone)}, {fmt.relative(job.next_run_at, now)}"
     return [
         ("runs", counts),
+        ("strikes", f"{job.consecutive_failures} in a row" if job.consecutive_failures else None),
         ("average", fmt.duration(job.average_duration)),
         ("last run", fmt.last_run(job.last_run_at, job.last_status, job.last_reason, now)),
         ("next run", following if job.next_run_at else fmt.NOTHING),

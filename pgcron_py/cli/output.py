@@ -50,8 +50,8 @@ def _rich(headers: Row, rows: Sequence[Row]) -> None:
     from rich.text import Text
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        drawn.add_column(header, overflow="fold")
+    for number, header in enumerate(headers):
+        drawn.add_column(header, overflow="fold", no_wrap=number == 0)
     for row in rows:
         drawn.add_row(*(Text(_line(cell)) for cell in row))
     Console().print(drawn)
