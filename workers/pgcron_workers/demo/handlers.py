@@ -45,7 +45,7 @@ async def issue_tokens(ctx: JobContext) -> None:
     await ctx.connection.execute(
         """
         INSERT INTO demo.two_factor_token (user_id, code, expires_at)
-        SELECT n, lpad((random() * 999999)::int::text, 6, '0'), clock_timestamp() + CASE n % 2 WHEN 0 THEN 1 ELSE -1 END * interval '10 min'
+        SELECT n, lpad((random() * 999999)::int::text, 6, '0'), clock_timestamp() + CASE mod(n, 2) WHEN 0 THEN 1 ELSE -1 END * interval '10 min'
           FROM generate_series(1, %s) AS n
         """,
         (TOKENS_PER_RUN,),

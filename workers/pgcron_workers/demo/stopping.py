@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
-import threading
+import time
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+NAP_S = 0.05
 
 
 class StoppedEarly(BaseException):
@@ -19,7 +20,6 @@ class Stopping:
     def __init__(self) -> None:
         self.interrupts = True
         self._count = 0
-        self._event = threading.Event()
 
     def listen(self) -> None:
         for number in SIGNALS:
@@ -27,7 +27,6 @@ class Stopping:
 
     def _heard(self, _number: int, _frame: FrameType | None) -> None:
         self._count += 1
-        self._event.set()
         if self.interrupts:
             self.interrupts = False
             raise StoppedEarly
@@ -40,6 +39,8 @@ class Stopping:
     def is_urgent(self) -> bool:
         return self._count > 1
 
-    def wait(self, seconds: float) -> bool:
-        """Sleeps; whether it was asked to stop."""
-        return self._event.wait(seconds)
+    def wait(self, seconds: float) -> None:
+        """Sleeps, at most until somebody asks for the end. No Event: its lock may be held when the signal comes."""
+        deadline = time.monotonic() + seconds
+        while not self.is_asked and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, NAP_S))

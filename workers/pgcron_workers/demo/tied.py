@@ -33,7 +33,9 @@ def command_named(name: str) -> click.Command:
     found = list(entry_points(group="pgcron.commands", name=name))
     command = found[0].load() if found else None
     if not isinstance(command, click.Command):
-        raise PgCronError(f"there is no command {name!r}", hint="install the project again: its entry points are missing")
+        raise PgCronError(
+            f"there is no command {name!r}", hint="install the project again: its entry points are missing"
+        )
     return command
 
 
