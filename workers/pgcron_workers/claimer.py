@@ -60,6 +60,7 @@ class Claimer:
         self._submit, self._free_slots, self._queues = submit, free_slots, queues
         self._planner = Planner(log)
         self._view: claims.View | None = None
+        self._is_stale = True
         self._prepared: dict[PreparedKey, Advance] = {}
         self._prepared_for: datetime | None = None
         self._backoff = BACKOFF_FIRST
@@ -68,8 +69,8 @@ class Claimer:
         self._set_aside: dict[JobId, float] = {}
 
     def hint(self) -> None:
-        """Something changed in the database: look again."""
-        self._view = None
+        """Something changed in the database: look again. Also when a look is under way, which may be too early to see it."""
+        self._is_stale = True
         self.alarm.ring()
 
     def offer(self, view: claims.View) -> None:
@@ -85,9 +86,10 @@ class Claimer:
             return await self._session.run(self._round)
 
     async def _round(self, connection: AsyncConnection) -> float:
-        view = self._view or await self._look(connection)
+        view = await self._look(connection) if self._view is None or self._is_stale else self._view
         if view.plan_pending and await self._planner.run_once(connection):
-            view = await self._look(connection)
+            await self._look(connection)
+            return 0
         seconds = self._seconds_until(view)
         if seconds > 0.0005:
             return await self._prepare(connection, view, seconds)
@@ -95,7 +97,12 @@ class Claimer:
 
     async def _look(self, connection: AsyncConnection) -> claims.View:
         sent = time.monotonic()
-        self._view = view = await claims.look(connection, self.handlers, self._queues)
+        self._is_stale = False
+        try:
+            self._view = view = await claims.look(connection, self.handlers, self._queues)
+        except BaseException:
+            self._is_stale = True
+            raise
         self._clock.measured(view.at, sent, time.monotonic())
         return view
 

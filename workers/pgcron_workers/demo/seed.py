@@ -60,7 +60,7 @@ class Urls:
 def seed(server: EmbeddedServer) -> Urls:
     """Creates the database, migrates it, and makes logins, tables and the job that only SQL knows."""
     with psycopg.connect(server.url, autocommit=True) as connection:
-        if connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
     superuser = server.dsn(dbname=DATABASE)
     upgrade(superuser)
@@ -74,8 +74,10 @@ def seed(server: EmbeddedServer) -> Urls:
 
 
 def _make_login(connection: psycopg.Connection, login: str, password: str) -> None:
-    verb = "ALTER" if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (login,)).fetchone() else "CREATE"
-    statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(login), sql.Literal(password))
+    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (login,)).fetchone()
+    statement = sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
+        sql.SQL("ALTER" if known else "CREATE"), sql.Identifier(login), sql.Literal(password)
+    )
     connection.execute(statement)
     grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(GROUPS[login]), sql.Identifier(login))
     connection.execute(grant)

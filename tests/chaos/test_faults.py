@@ -1,0 +1,440 @@
+"""Faults, one at a time and together, on real workers: nothing is lost, nothing runs twice, and everybody recovers."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+
+from pgcron_py.app.database import upgrade
+from pgcron_py.embedded import EmbeddedServer
+from support.fleet import Fleet, fleet_in, wait_for
+from support.proxy import Proxy, proxied, socket_of
+
+QUICK = {"PGCRON_LEASE_TTL": "4", "PGCRON_BEAT": "0.8"}
+
+MANY_JOBS = """
+for index in range(200):
+    def make(index):
+        async def handler(ctx: JobContext) -> None:
+            await asyncio.sleep(0.05 * (index % 5))
+            await ctx.connection.execute("INSERT INTO effect (what) VALUES (%s)", (str(ctx.run_id),))
+        def quick() -> int:
+            return index
+        return (handler, True) if index % 4 == 0 else (quick, False)
+    function, transactional = make(index)
+    app.cron_job(f"job {index}", "* * * * * *" if index % 10 == 0 else "*/3 * * * * *", transactional=transactional,
+                 handler=f"h{index % 4}-{index % 5}-{index}", max_consecutive_failures=None, idempotent=index % 3 == 0)(function)
+"""  # fmt: skip
+
+
+def everything_is_accounted_for(fleet: Fleet) -> None:
+    """No invariant is broken, nothing runs on, nothing is overdue, and effects are those of successes."""
+    wait_for(
+        lambda: not fleet.rows("SELECT 1 FROM pgcron.cron_log WHERE status = 'RUNNING' LIMIT 1"),
+        "nothing is RUNNING",
+        30,
+    )
+    assert fleet.broken_invariants() == []
+    assert (
+        fleet.rows(
+            "SELECT e.what FROM effect e LEFT JOIN pgcron.cron_log l ON l.id::text = e.what AND l.status = 'SUCCESS' WHERE l.id IS NULL"
+        )
+        == []
+    )
+    assert fleet.rows("SELECT what FROM effect GROUP BY what HAVING count(*) > 1") == []
+    successes = fleet.row(
+        "SELECT count(*) AS n FROM pgcron.cron_log l JOIN pgcron.cron_job j ON j.id = l.job_id "
+        "WHERE l.status = 'SUCCESS' AND (substr(j.name, 5))::int % 4 = 0"
+    )["n"]
+    assert fleet.row("SELECT count(*) AS n FROM effect")["n"] == successes
+
+
+def nothing_is_overdue(fleet: Fleet) -> bool:
+    return not fleet.rows(
+        "SELECT name FROM pgcron.cron_job WHERE is_enabled AND next_run_at < clock_timestamp() - interval '2 s' LIMIT 1"
+    )
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[tuple[EmbeddedServer, Fleet]]:
+    """A server that a test may restart."""
+    with EmbeddedServer() as server:
+        url = server.dsn("postgres", "postgres")
+        upgrade(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE effect (at timestamptz DEFAULT clock_timestamp(), what text)")
+        with fleet_in(tmp_path, url, url) as fleet:
+            yield server, fleet
+
+
+@pytest.mark.timeout(180)
+def test_two_workers_with_200_jobs_survive_a_kill_a_stop_past_the_lease_and_a_restart_of_the_server(own_server) -> None:
+    server, fleet = own_server
+    fleet.app(MANY_JOBS)
+    fleet.environment |= QUICK
+    one, two = fleet.start(), fleet.start()
+    wait_for(
+        lambda: fleet.row("SELECT count(*) AS n FROM pgcron.cron_log WHERE status = 'SUCCESS'")["n"] > 300,
+        "the fleet is at work",
+    )
+
+    one.signal(signal.SIGKILL)
+    wait_for(
+        lambda: fleet.rows("SELECT 1 FROM pgcron.cron_worker WHERE state = 'DEAD'"), "the killed worker is reaped", 12
+    )
+    three = fleet.start()
+
+    two.signal_tree(signal.SIGSTOP)
+    wait_for(
+        lambda: fleet.row("SELECT count(*) AS n FROM pgcron.cron_worker WHERE state = 'DEAD'")["n"] == 2,
+        "the stopped one is reaped",
+        12,
+    )
+    two.signal_tree(signal.SIGCONT)
+    two.says('"declared_dead"')
+    wait_for(
+        lambda: fleet.row("SELECT count(*) AS n FROM pgcron.cron_worker WHERE state = 'LIVE'")["n"] == 2,
+        "it is back under a new id",
+    )
+
+    server.restart("immediate")
+    wait_for(lambda: nothing_is_overdue(fleet), "claims go on after the restart", 15)
+    assert "database_away" in three.log
+    assert three.log.count('"database_away"') <= 3  # a line for each change of state, not for each try
+
+    for worker in (two, three):
+        assert worker.stop() == 0
+    everything_is_accounted_for(fleet)
+
+
+def test_a_lone_worker_that_was_killed_leaves_runs_that_its_successor_gives_up(fleet: Fleet) -> None:
+    fleet.app("""
+        @app.cron_job("slow", "@yearly", idempotent=True, backoff=0)
+        async def slow(ctx: JobContext) -> None:
+            await asyncio.sleep(60 if ctx.attempt == 1 else 0)
+    """)
+    fleet.environment |= QUICK
+    one = fleet.start()
+    fleet.do("SELECT pgcron.run_now('slow')")
+    wait_for(lambda: fleet.rows("SELECT 1 FROM pgcron.cron_log WHERE status = 'RUNNING'"), "it runs")
+    one.signal(signal.SIGKILL)
+    one.process.wait()
+    time.sleep(2.5)  # the fleet is silent for longer than half the lease: an outage, as far as anybody can tell
+    fleet.start()
+    started = time.monotonic()
+    first, second = fleet.ended("slow", 2, seconds=14)
+    assert time.monotonic() - started < 4 + 10
+    assert (first["reason"], second["status"], second["cause"], second["attempt"]) == ("lost", "SUCCESS", "retry", 2)
+    assert fleet.broken_invariants() == []
+
+
+def test_a_lost_run_of_a_handler_that_is_not_idempotent_is_not_repeated(fleet: Fleet) -> None:
+    fleet.app("""
+        @app.cron_job("once", "@yearly", max_attempts=5)
+        async def once(ctx: JobContext) -> None:
+            await asyncio.sleep(60)
+    """)
+    fleet.environment |= QUICK
+    one, _ = fleet.start(), fleet.start()
+    fleet.do("SELECT pgcron.run_now('once')")
+    row = wait_for(
+        lambda: fleet.rows(
+            "SELECT w.pid FROM pgcron.cron_log l JOIN pgcron.cron_worker w ON w.id = l.worker_id WHERE l.status = 'RUNNING'"
+        ),
+        "it runs",
+    )[0]
+    next(worker for worker in fleet.workers if worker.pid == row["pid"]).signal(signal.SIGKILL)
+    (run,) = fleet.ended("once", 1, seconds=12)
+    assert (run["reason"], run["is_strike"]) == ("lost", True)
+    assert fleet.rows("SELECT * FROM pgcron.cron_request WHERE state = 'PENDING'") == []
+    assert fleet.broken_invariants() == []
+    assert one
+
+
+def test_the_backend_of_a_lost_transactional_run_is_ended_and_its_locks_with_it(fleet: Fleet) -> None:
+    fleet.app("""
+        @app.cron_job("holder", "@yearly", transactional=True)
+        def holder(ctx: JobContext) -> None:
+            ctx.connection.execute("INSERT INTO effect (what) VALUES ('held')")
+            ctx.connection.execute("SELECT pg_sleep(120)")
+    """)
+    fleet.environment |= QUICK
+    fleet.start()
+    fleet.do("SELECT pgcron.run_now('holder')")
+    (run,) = wait_for(
+        lambda: fleet.rows(
+            "SELECT backend_pid FROM pgcron.cron_log WHERE status = 'RUNNING' AND backend_pid IS NOT NULL"
+        ),
+        "it runs",
+    )
+    fleet.workers[0].signal_tree(signal.SIGSTOP)  # its backend goes on in the server
+    fleet.start()
+    (lost,) = fleet.ended("holder", 1, seconds=15)
+    assert lost["reason"] == "lost"
+    assert fleet.rows("SELECT 1 FROM pg_stat_activity WHERE pid = %s", run["backend_pid"]) == []
+    assert fleet.rows("SELECT * FROM effect") == []
+
+
+@pytest.fixture
+def proxy(fleet: Fleet) -> Iterator[tuple[Proxy, str]]:
+    with proxied(fleet.worker_url) as it:
+        yield it
+
+
+PLAIN = """
+@app.cron_job("plain", "@yearly")
+async def plain(ctx: JobContext) -> None:
+    with open("ran", "a") as f: print(ctx.run_id, file=f)
+@app.cron_job("effect", "@yearly", transactional=True)
+async def effect(ctx: JobContext) -> None:
+    await ctx.connection.execute("INSERT INTO effect (what) VALUES ('done')")
+"""
+
+
+def test_a_claim_whose_commit_got_no_reply_is_found_and_its_occurrence_runs_once(fleet: Fleet, proxy) -> None:
+    through, url = proxy
+    fleet.app(PLAIN)
+    fleet.environment |= QUICK
+    fleet.start(url=url)
+    wait_for(lambda: not fleet.rows("SELECT 1 FROM pgcron.cron_job WHERE needs_plan"), "planned")
+    time.sleep(0.3)  # the planner's own COMMIT has its reply
+    through.swallow_reply_to(b"COMMIT")
+    fleet.do("SELECT pgcron.run_now('plain')")
+    assert through.has_swallowed(10)
+    first, second = fleet.ended("plain", 2)
+    assert (first["reason"], first["is_strike"], second["status"], second["attempt"]) == (
+        "orphaned_claim",
+        False,
+        "SUCCESS",
+        1,
+    )
+    assert (fleet.folder / "ran").read_text().split() == [str(second["id"])]
+    assert fleet.broken_invariants() == []
+
+
+def test_a_finish_whose_reply_was_lost_is_recorded_once(fleet: Fleet, proxy) -> None:
+    through, url = proxy
+    fleet.app(PLAIN)
+    fleet.environment |= QUICK
+    worker = fleet.start(url=url)
+    through.swallow_reply_to(b"finish_runs")
+    fleet.do("SELECT pgcron.run_now('plain')")
+    assert through.has_swallowed(10)
+    (run,) = fleet.ended("plain", 1)
+    assert run["status"] == "SUCCESS"
+    assert worker.stop() == 0
+    assert fleet.row("SELECT success_count, failure_count FROM pgcron.cron_job WHERE name = 'plain'") == {
+        "success_count": 1,
+        "failure_count": 0,
+    }
+    assert fleet.broken_invariants() == []
+
+
+def test_a_transactional_commit_whose_reply_was_lost_is_a_success(fleet: Fleet, proxy) -> None:
+    through, url = proxy
+    fleet.app(PLAIN)
+    fleet.environment |= QUICK
+    worker = fleet.start(url=url)
+    through.swallow_reply_to(b"finish_run(")  # the statement before COMMIT: the transaction rolls back
+    fleet.do("SELECT pgcron.run_now('effect')")
+    assert through.has_swallowed(10)
+    (run,) = fleet.ended("effect", 1)
+    assert run["reason"] == "db_error"
+    assert fleet.rows("SELECT * FROM effect") == []
+    assert worker.stop() == 0
+    assert fleet.broken_invariants() == []
+
+
+def test_a_network_that_falls_silent_for_a_while_fails_nobody(fleet: Fleet, proxy) -> None:
+    through, url = proxy
+    fleet.app("""
+        @app.cron_job("long", "@yearly")
+        async def long(ctx: JobContext) -> None:
+            await asyncio.sleep(3)
+    """)
+    fleet.environment |= {"PGCRON_LEASE_TTL": "20", "PGCRON_BEAT": "1"}
+    worker = fleet.start(url=url)
+    fleet.do("SELECT pgcron.run_now('long')")
+    wait_for(lambda: fleet.rows("SELECT 1 FROM pgcron.cron_log WHERE status = 'RUNNING'"), "it runs")
+    through.fall_silent()
+    time.sleep(4)  # it ends meanwhile, and its result waits
+    through.fall_silent(False)
+    (run,) = fleet.ended("long", 1)
+    assert run["status"] == "SUCCESS"
+    assert worker.stop() == 0
+    assert fleet.broken_invariants() == []
+
+
+def test_an_outage_longer_than_the_lease_allows_ends_running_handlers_as_db_error(fleet: Fleet, proxy) -> None:
+    through, url = proxy
+    fleet.app("""
+        @app.cron_job("long", "@yearly")
+        async def long(ctx: JobContext) -> None:
+            await asyncio.sleep(60)
+    """)
+    fleet.environment |= QUICK
+    fleet.start(url=url)
+    fleet.do("SELECT pgcron.run_now('long')")
+    wait_for(lambda: fleet.rows("SELECT 1 FROM pgcron.cron_log WHERE status = 'RUNNING'"), "it runs")
+    through.fall_silent()
+    time.sleep(3.5)  # past 80 % of the lease, before its end
+    through.cut_all()
+    through.fall_silent(False)
+    (run,) = fleet.ended("long", 1)
+    assert (run["reason"], run["is_strike"]) == ("db_error", False)
+    assert fleet.broken_invariants() == []
+
+
+def test_killed_backends_are_replaced_and_nothing_is_lost(fleet: Fleet) -> None:
+    fleet.app(MANY_JOBS)
+    fleet.environment |= QUICK
+    worker = fleet.start()
+    dice = random.Random(7)
+    for _ in range(12):
+        time.sleep(0.2)
+        pids = [
+            row["pid"]
+            for row in fleet.rows(
+                "SELECT pid FROM pg_stat_activity WHERE usename = 't_worker' AND datname = current_database()"
+            )
+        ]
+        if pids:
+            fleet.do("SELECT pg_terminate_backend(%s)", dice.choice(pids))
+    count = fleet.row("SELECT count(*) AS n FROM pgcron.cron_log")["n"]
+    wait_for(lambda: fleet.row("SELECT count(*) AS n FROM pgcron.cron_log")["n"] > count + 50, "it works on")
+    assert worker.stop() == 0
+    everything_is_accounted_for(fleet)
+
+
+def test_a_worker_waits_for_a_database_that_is_not_there_yet(fleet: Fleet) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    parts = urlsplit(fleet.worker_url)
+    fleet.app(PLAIN)
+    worker = fleet.start(
+        ready=False, url=f"postgresql://{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}{parts.path}"
+    )
+    worker.says('"database_away"')
+    time.sleep(1)
+    assert worker.log.count('"database_away"') == 1
+    proxy = Proxy(socket_of(fleet.worker_url), port)
+    try:
+        worker.says('"worker_ready"')
+        assert '"database_back"' in worker.log
+        assert worker.stop() == 0
+    finally:
+        proxy.close()
+
+
+def latencies(fleet: Fleet, change: str, seen: str, count: int) -> list[float]:
+    """Seconds from the COMMIT of `change` (with %s = job name) to the row that `seen` finds."""
+    found = []
+    with psycopg.connect(fleet.url, autocommit=True) as connection:
+        for index in range(count):
+            connection.execute(change, (f"job {index}",))
+            started = time.monotonic()
+            while not connection.execute(seen, (f"job {index}",)).fetchone():
+                assert time.monotonic() - started < 10
+            found.append(time.monotonic() - started)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        (
+            "UPDATE pgcron.cron_job SET schedule = '0 0 1 1 *' WHERE name = %s",
+            "SELECT 1 FROM pgcron.cron_job WHERE name = %s AND NOT needs_plan",
+        ),
+        (
+            "SELECT pgcron.run_now(%s)",
+            "SELECT 1 FROM pgcron.cron_log l JOIN pgcron.cron_job j ON j.id = l.job_id WHERE j.name = %s",
+        ),
+    ],
+)
+def test_a_change_in_psql_takes_effect_within_200_ms(fleet: Fleet, change: str, seen: str) -> None:
+    fleet.app("@app.handler('h')\nasync def h(): ...\n")
+    fleet.start()
+    fleet.do(
+        "INSERT INTO pgcron.cron_job (name, schedule, handler) SELECT 'job ' || n, '0 0 2 1 *', 'h' FROM generate_series(0, 39) n"
+    )
+    wait_for(lambda: not fleet.rows("SELECT 1 FROM pgcron.cron_job WHERE needs_plan LIMIT 1"), "planned")
+    assert statistics.quantiles(latencies(fleet, change, seen, 40), n=20)[-1] < 0.2
+
+
+def test_disabling_in_psql_stops_a_per_second_job_at_once(fleet: Fleet) -> None:
+    fleet.app("@app.cron_job('tick', '* * * * * *')\nasync def tick(): ...\n")
+    fleet.start()
+    fleet.ended("tick", 2)
+    fleet.do("UPDATE pgcron.cron_job SET is_enabled = false")
+    count = fleet.row("SELECT run_seq AS n FROM pgcron.cron_job")["n"]
+    time.sleep(2.2)
+    assert fleet.row("SELECT run_seq AS n FROM pgcron.cron_job")["n"] == count
+    assert fleet.broken_invariants() == []
+
+
+def test_behind_a_transaction_pooler_workers_poll_and_say_so(fleet: Fleet, tmp_path: Path) -> None:
+    pgbouncer = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if pgbouncer is None:
+        pytest.skip("pgbouncer is not installed (apt-get install pgbouncer)")
+    parts, port = urlsplit(fleet.worker_url), 6432 + random.randrange(1000)
+    query = parse_qs(parts.query)
+    (tmp_path / "users").write_text('"t_worker" "test"\n')
+    (tmp_path / "pgbouncer.ini").write_text(f"""
+[databases]
+{parts.path[1:]} = host={query["host"][0]} port={query["port"][0]} user=t_worker password=test
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {tmp_path}/users
+pool_mode = transaction
+default_pool_size = 4
+""")
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if parent.owner() == tmp_path.owner() and str(parent) != "/":
+            parent.chmod(parent.stat().st_mode | 0o011)
+    (tmp_path / "users").chmod(0o644)
+    command = [pgbouncer, str(tmp_path / "pgbouncer.ini")]
+    with (tmp_path / "pgbouncer.log").open("wb") as sink:
+        bouncer = subprocess.Popen(
+            [*command, "-u", "nobody"] if os.geteuid() == 0 else command, stderr=sink, stdout=sink
+        )
+    try:
+        url = f"postgresql://t_worker:test@127.0.0.1:{port}{parts.path}"
+        wait_for(lambda: _answers(url), (tmp_path / "pgbouncer.log").read_text)
+        fleet.app("@app.cron_job('tick', '* * * * * *')\nasync def tick(): ...\n" + PLAIN)
+        worker = fleet.start(url=url)
+        worker.says('"behind_a_pooler"')
+        fleet.ended("tick", 3)
+        fleet.do("SELECT pgcron.run_now('effect')")
+        assert fleet.ended("effect", 1)[0]["status"] == "SUCCESS"
+        assert worker.stop() == 0
+        assert fleet.broken_invariants() == []
+    finally:
+        bouncer.terminate()
+        bouncer.wait(10)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with psycopg.connect(url, connect_timeout=2) as connection:
+            connection.execute("SELECT 1")
+            return True
+    except psycopg.Error:
+        return False
