@@ -14,6 +14,7 @@ from rich.console import Console
 from pgcron_py.embedded import EmbeddedServer
 from pgcron_py.embedded.cluster import is_alive
 from pgcron_py.errors import PgCronError
+from pgcron_py.storage.sqlstates import refusals_translated
 from pgcron_workers.demo import children
 from pgcron_workers.demo.children import Child
 from pgcron_workers.demo.place import Keys, beside, free_port, shown
@@ -65,8 +66,9 @@ class Session:
             keys = Keys(self._server)
             try:
                 keys.write()
-                urls = seed(self._server)
-                watch = Watch(urls.owner)
+                with refusals_translated():
+                    urls = seed(self._server)
+                    watch = Watch(urls.owner)
                 self._start_children(urls)
                 self._introduce(lines, keys)
                 self._stopping.interrupts = False
@@ -137,7 +139,7 @@ class Session:
         return time.monotonic() - self._ready >= self._wanted.exit_after
 
     def _round(self, watch: Watch, view: View) -> None:
-        if self._ready is None and watch.ready_at() is not None:
+        if self._ready is None and watch.is_ready:
             self._ready = time.monotonic()
         if not self._asked_to_run:
             self._asked_to_run = watch.run_now(RUN_AT_START)

@@ -14,7 +14,7 @@ from rich.text import Text
 from pgcron_workers.demo.watch import EndedRun, JobLine, Watch
 from pgcron_workers.demo.words import lag, milliseconds, span
 
-NEWS_KEPT = 3
+NEWS_KEPT = 5
 COLUMNS = ("job", "schedule", "state", "last run", "took", "lag", "ok", "failed", "next in")
 NUMERIC = frozenset({"last run", "took", "lag", "ok", "failed", "next in"})
 

@@ -24,33 +24,31 @@ RECENT_LAGS = 500
 RECONNECT_WITHIN_S = 5.0
 
 BEGINNING = "SELECT clock_timestamp(), coalesce(json_object_agg(id, run_seq), '{}') FROM pgcron.cron_job"
-READY = """
-SELECT min(w.started_at) FROM pgcron.cron_worker w WHERE w.started_at >= %(since)s
-"""
+READY = "SELECT min(w.started_at) FROM pgcron.cron_worker w WHERE w.started_at >= %(since)s"
 WORKERS = """
 SELECT count(*) FROM pgcron.cron_worker w JOIN pgcron.cron_lease e ON e.worker_id = w.id
  WHERE w.state IN ('LIVE', 'DRAINING') AND w.started_at >= %(since)s AND e.lease_until > clock_timestamp()
 """
+# An occurrence from before the first worker was caught up with, not late: it has no lag.
 JOBS = """
 SELECT j.name, j.schedule, j.is_enabled, j.disabled_reason, j.running_count, j.success_count, j.failure_count,
        j.next_run_at - clock_timestamp() AS next_in, last.status, last.reason, clock_timestamp() - last.started_at AS ago,
        last.duration, last.lag
   FROM pgcron.cron_job j LEFT JOIN LATERAL (
     SELECT l.status, l.reason, l.started_at, l.duration,
-           CASE l.cause WHEN 'schedule' THEN l.started_at - l.scheduled_for END AS lag
+           CASE WHEN l.cause = 'schedule' AND l.scheduled_for >= %(ready)s THEN l.started_at - l.scheduled_for END AS lag
       FROM pgcron.cron_log l WHERE l.job_id = j.id ORDER BY l.seq DESC LIMIT 1) last ON true
  ORDER BY j.name
 """
 # By number, not by time: an end becomes visible only when it is committed, which may be after a later one's.
 ENDED = """
 SELECT l.id, j.name AS job, l.seq, l.status, l.reason, l.cause, l.duration, l.error,
-       CASE l.cause WHEN 'schedule' THEN l.started_at - l.scheduled_for END AS lag
+       CASE WHEN l.cause = 'schedule' AND l.scheduled_for >= %(ready)s THEN l.started_at - l.scheduled_for END AS lag
   FROM pgcron.cron_job j LEFT JOIN json_each_text(%(base)s) b ON b.key = j.id::text CROSS JOIN LATERAL (
     SELECT * FROM pgcron.cron_log r WHERE r.job_id = j.id AND r.seq > coalesce(b.value::bigint, 0)
        AND r.seq > j.run_seq - 20 AND r.status <> 'RUNNING') l
  ORDER BY l.completed_at
 """
-# An occurrence from before the first worker was caught up with, not late: it has no lag.
 TALLY = """
 WITH ended AS (
   SELECT l.*, extract(epoch FROM l.started_at - l.scheduled_for) * 1000 AS lag_ms,
@@ -126,28 +124,31 @@ class Watch:
         self._seen: set[UUID] = set()
         self.lags: deque[timedelta] = deque(maxlen=RECENT_LAGS)
         self.successes = self.failures = 0
-        self.since, base = self._row(BEGINNING)
+        self._ready: datetime | None = None
+        self._since, base = self._row(BEGINNING)
         self._base = json.dumps(base)
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
 
-    def ready_at(self) -> datetime | None:
-        """When the first worker of this session entered."""
-        ready: datetime | None = self._row(READY, {"since": self.since})[0]
-        return ready
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker of this session has entered."""
+        if self._ready is None:
+            self._ready = self._row(READY, {"since": self._since})[0]
+        return self._ready is not None
 
     def workers(self) -> int:
         """Those of this session that are alive."""
-        return int(self._row(WORKERS, {"since": self.since})[0])
+        return int(self._row(WORKERS, {"since": self._since})[0])
 
     def jobs(self) -> list[JobLine]:
-        return self._rows(JobLine, JOBS)
+        return self._rows(JobLine, JOBS, self._bounds)
 
     def newly_ended(self) -> list[EndedRun]:
         """Runs that ended since the last call; also counts them."""
-        ended = self._rows(EndedRun, ENDED, {"base": self._base})
+        ended = self._rows(EndedRun, ENDED, self._bounds)
         new = [run for run in ended if run.id not in self._seen]
         self._seen = {run.id for run in ended}
         self.successes += sum(run.status == "SUCCESS" for run in new)
@@ -156,8 +157,11 @@ class Watch:
         return new
 
     def tally(self) -> Tally:
-        ready = self.ready_at() or self.since
-        return self._rows(Tally, TALLY, {"base": self._base, "ready": ready})[0]
+        return self._rows(Tally, TALLY, self._bounds)[0]
+
+    @property
+    def _bounds(self) -> dict[str, object]:
+        return {"base": self._base, "ready": self._ready if self.is_ready else self._since}
 
     def violations(self) -> list[str]:
         return [row[0] for row in self._connected().execute(VIOLATIONS)]

@@ -16,7 +16,7 @@ def lag(value: timedelta | None) -> str:
 
 
 def span(value: timedelta | None) -> str:
-    """3.2 s, 4 min 5 s, 5 h 12 min."""
+    """3.2 s, 4m 05s, 5h 12m."""
     if value is None:
         return "-"
     seconds = max(value.total_seconds(), 0.0)
@@ -24,5 +24,5 @@ def span(value: timedelta | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return f"{minutes}m {rest:02}s"
+    return f"{minutes // 60}h {minutes % 60:02}m"
