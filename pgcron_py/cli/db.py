@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +18,19 @@ if TYPE_CHECKING:
     from pgcron_py.app.database import DatabaseState
 
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+
+
+@contextmanager
+def revision_checked() -> Iterator[None]:
+    """Alembic's refusals as ours: all that people can cause is a revision that there isn't."""
+    from alembic.util import CommandError
+
+    try:
+        yield
+    except CommandError as error:
+        raise InvalidArguments(
+            str(error), hint="`pgcron db current` tells the newest; `base` is before the first"
+        ) from error
 
 
 @click.group(cls=Group)
@@ -38,7 +53,8 @@ def upgrade(revision: str, database_url: str | None) -> None:
 
     url = checked_option(database_url)
     before = current(url)
-    after = upgrade(url, revision)
+    with revision_checked():
+        after = upgrade(url, revision)
     if before.revision == after.revision:
         click.echo(f"already at {_told(after)}")
     else:
@@ -56,7 +72,9 @@ def downgrade(revision: str, yes: bool, database_url: str | None) -> None:
     url = checked_option(database_url)
     if not yes:
         raise InvalidArguments("a downgrade loses data: nothing was done", hint="say --yes if that is meant")
-    click.echo(f"downgraded to {_told(downgrade(url, revision))}")
+    with revision_checked():
+        after = downgrade(url, revision)
+    click.echo(f"downgraded to {_told(after)}")
 
 
 @db.command()

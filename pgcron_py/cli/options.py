@@ -23,6 +23,8 @@ else:
 F = TypeVar("F", bound=Callable[..., Any])
 
 AGO = re.compile(r"(\d{1,6})\s*(s|m|h|d|w)")
+FIRST_YEAR, END_YEAR = 1901, 8999
+TIME_HINT = "write 2026-03-29, 2026-03-29T02:30, 2026-03-29T02:30+01:00, now, or 2h for two hours ago"
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 NONE_WORDS = ("none", "never")
 
@@ -115,9 +117,12 @@ def moment(text: str, zone: tzinfo, now: datetime) -> datetime:
         if ago := AGO.fullmatch(word):
             return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         found = datetime.fromisoformat(text.strip())
-        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+        return _kept((found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC))
     except (ValueError, OverflowError) as error:
-        raise InvalidArguments(
-            f"{text!r} is no time",
-            hint="write 2026-03-29, 2026-03-29T02:30, 2026-03-29T02:30+01:00, now, or 2h for two hours ago",
-        ) from error
+        raise InvalidArguments(f"{text!r} is no time", hint=TIME_HINT) from error
+
+
+def _kept(at: datetime) -> datetime:
+    if not FIRST_YEAR <= at.year < END_YEAR:
+        raise ValueError("outside the years that timetables and the database keep")
+    return at

@@ -40,7 +40,7 @@ in force and where each comes from.
 
 
 def commands_page() -> str:
-    ctx = click.Context(cli, info_name="pgcron")
+    ctx = click.Context(cli, info_name="pgcron", **cli.context_settings)
     extras = [f"| `pgcron {name}` | {text} |" for name, text in KNOWN_HELP.items()]
     parts = [MADE_BY, CLI_INTRO, *_exit_codes(), *_sections(ctx)]
     return _page(
