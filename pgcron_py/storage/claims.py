@@ -62,6 +62,7 @@ SELECT r.job_id, r.id, r.cause, r.scheduled_for, r.attempt, r.requested_by, r.ar
   FROM unnest(%(jobs)s::uuid[]) AS job (id) CROSS JOIN LATERAL (
     SELECT * FROM pgcron.cron_request p WHERE p.job_id = job.id AND p.state = 'PENDING' AND p.run_after <= (SELECT clock_timestamp())
     ORDER BY p.run_after, p.id LIMIT %(limit)s) r
+ LIMIT %(limit)s
 """
 
 # A run that conflicts is not inserted and is missing from the result: the caller rolls back and resolves it by name.
@@ -154,9 +155,12 @@ async def lock_due_jobs(
     rows = await cursor.fetchall()
     if not rows:
         return None, []
-    asking = [row[1] for row in rows if row[28] is not None and row[28] <= row[0]]
+    now: datetime = rows[0][0]
+    asking = [row[1] for row in rows if row[28] is not None and row[28] <= now]
     requests = await _due_requests(connection, asking, limit) if asking else {}
-    return rows[0][0], [_job(row, requests.get(row[1], ())) for row in rows]
+    if sum(map(len, requests.values())) >= limit:  # enough to do: the rest of those who only ask is for the next claim
+        rows = [row for row in rows if row[1] in requests or (row[22] is not None and row[22] <= now)]
+    return now, [_job(row, requests.get(row[1], ())) for row in rows]
 
 
 async def _due_requests(connection: AsyncConnection, jobs: list[JobId], limit: int) -> dict[JobId, tuple[Request, ...]]:

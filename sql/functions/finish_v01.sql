@@ -28,7 +28,9 @@ BEGIN
       metadata = coalesce(i.metadata, l.metadata), result = i.result, finish_token = i.finish_token
     FROM json_to_recordset(p_runs) AS i (id uuid, job_id uuid, status text, reason text, is_strike boolean, duration bigint,
       error text, stack_trace text, metadata jsonb, result jsonb, finish_token uuid, retry_after_ms bigint)
-    WHERE l.id = i.id AND l.job_id = i.job_id AND l.worker_id = p_worker AND l.status = 'RUNNING'
+    -- IS TRUE keeps these out of index conditions: by worker_id or job_id each row would visit all that run (measured:
+    -- 800 ms for 450 runs); by id it is one probe.
+    WHERE l.id = i.id AND (l.job_id = i.job_id) IS TRUE AND (l.worker_id = p_worker) IS TRUE AND (l.status = 'RUNNING') IS TRUE
     RETURNING l.id, l.job_id, l.seq, l.status, l.is_strike, l.duration, l.completed_at, i.retry_after_ms
   ), tally AS (
     SELECT d.job_id, count(*) AS ended, max(d.completed_at) AS ended_at, count(*) FILTER (WHERE d.status = 'SUCCESS') AS successes,
@@ -82,6 +84,10 @@ BEGIN
     PERFORM pgcron.disable_struck_jobs(struck);
   END IF;
 
+  IF cardinality(recorded) = json_array_length(p_runs) THEN
+    RETURN QUERY SELECT r.id, 'recorded' FROM unnest(recorded) AS r (id);
+    RETURN;
+  END IF;
   RETURN QUERY
     SELECT i.id, CASE WHEN i.id = ANY (recorded) THEN 'recorded' WHEN l.finish_token = i.finish_token THEN 'already' ELSE 'lost' END
       FROM json_to_recordset(p_runs) AS i (id uuid, finish_token uuid)

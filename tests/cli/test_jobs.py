@@ -294,7 +294,8 @@ class TestEnableAndDisable:
     def test_one_unknown_name_leaves_all_as_they_are(
         self, pgcron: Any, job: str, connection: psycopg.Connection
     ) -> None:
-        assert pgcron("jobs", "disable", job, "nope").code == 1
+        done = pgcron("jobs", "disable", job, "nightlyy")
+        assert (done.code, done.err) == (1, "Error: no job is named 'nightlyy'\n  hint: did you mean 'nightly'?\n")
         assert column(connection, "is_enabled") is True
 
 

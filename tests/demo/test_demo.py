@@ -24,6 +24,7 @@ import pytest
 from pgcron_py.embedded.cluster import is_alive, servers_in
 from pgcron_py.embedded.run_dir import throwaway_base
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "demo.md"
 PATIENCE_S = 30.0
 GONE_WITHIN_S = 10.0
 EVERYTHING = [sys.executable, "-m", "pgcron_workers.demo"]
@@ -185,6 +186,16 @@ def test_a_killed_worker_is_started_again_and_a_taken_port_is_passed_over(folder
             os.kill(worker, signal.SIGKILL)
             demo.until_it_says("worker 1 ended with signal SIGKILL; it is started again")
             wait_until(lambda: int(demo.ask("SELECT count(*) FROM pgcron.cron_worker")) == 2, why=demo.everything_said)
+            what_the_page_suggests_can_be_tried(demo)
+
+
+def what_the_page_suggests_can_be_tried(demo: Demo) -> None:
+    found = re.search(r"^```sql\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    assert found
+    for statement in found[1].splitlines():
+        demo.ask(statement)
+    refused = "SELECT schedule_error FROM pgcron.cron_job WHERE name = 'row-count' AND NOT is_enabled"
+    wait_until(lambda: demo.ask(refused), why=demo.everything_said)
 
 
 def answers(url: str) -> bool:
@@ -200,7 +211,7 @@ def test_a_data_folder_in_use_is_refused(folder: Path) -> None:
         first.until_it_says("psql:")
         second = Demo(folder)
         assert second.end() == 1
-        words = f"Error: the data folder {second.data_dir} is in use by process {first.process.pid}\nHint: stop that program"
+        words = f"Error: the data folder {second.data_dir} is in use by process {first.process.pid}\n  hint: stop that program"
         assert words in second.complained()
         assert "Traceback" not in second.complained()
 
@@ -214,7 +225,7 @@ def test_what_cannot_work_is_said_on_one_line(folder: Path) -> None:
         (["--workers", "0"], None, 2, "0 is not in the range"),
         (["--exit-after", "-1"], None, 2, "-1.0 is not in the range"),
         ([], None, 1, "is neither empty nor a PostgreSQL data folder"),
-        ([], [sys.executable, "-c", without_extra], 1, "Error: the embedded PostgreSQL server is not installed\nHint: pip install"),
+        ([], [sys.executable, "-c", without_extra], 1, "Error: the embedded PostgreSQL server is not installed\n  hint: pip install"),
     ]  # fmt: skip
     demos = [(Demo(folder, *arguments, command=command), code, words) for arguments, command, code, words in cases]
     for demo, code, words in demos:

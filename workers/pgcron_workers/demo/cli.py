@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from pgcron_py.cli.failures import report
 from pgcron_py.errors import PgCronError
 from pgcron_workers.demo.place import default_data_dir
 from pgcron_workers.demo.session import Session, Wanted, process_began
@@ -22,10 +23,7 @@ class OneLineErrors(click.Command):
         try:
             return super().main(*arguments, **options)
         except PgCronError as error:
-            click.echo(f"Error: {error}", err=True)
-            if error.hint:
-                click.echo(f"Hint: {error.hint}", err=True)
-            sys.exit(1)
+            sys.exit(report(error, debug=False))
 
 
 @click.command(cls=OneLineErrors)
