@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pgcron_py.cli.failures import FAILED, OK, report, wants_debug
+from pgcron_py.cli.failures import OK, report, wants_debug
 from pgcron_py.cli.lazy import LazyGroup
 
 
@@ -28,15 +27,6 @@ class RunningGroup(LazyGroup):
         try:
             result = super().main(args, prog_name or "pgcron", **extra)
             code = result if isinstance(result, int) else OK
-            sys.stdout.flush()
-        except BrokenPipeError:  # `pgcron jobs list | head`
-            code = _quietly()
         except (Exception, KeyboardInterrupt) as error:
             code = report(error, manner.debug)
         sys.exit(code)
-
-
-def _quietly() -> int:
-    """The reader went away: nothing may be written any more, not even at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return FAILED
