@@ -136,8 +136,9 @@ def test_a_finish_fetches_only_its_own_rows(churned: Stage) -> None:
     batch = [success(churned, run).as_json() for run in claimed[:50]] + [
         failure(churned, run).as_json() for run in claimed[50:100]
     ]
-    for _ in range(7):
-        found = touched(churned, actor, "SELECT * FROM pgcron.finish_runs(%s, %s)", worker, json.dumps(batch))
+    for _ in range(7):  # past the custom plans
+        actor.say("SELECT * FROM pgcron.finish_runs(%s, '[]')", worker)
+    found = touched(churned, actor, "SELECT * FROM pgcron.finish_runs(%s, %s)", worker, json.dumps(batch))
     assert (found["cron_job"]["scans"], found["cron_log"]["scans"]) == (0, 0)
     assert found["cron_log"]["fetched"] <= 100 * 6
     assert found["cron_job"]["fetched"] <= 100 * 6
