@@ -84,17 +84,24 @@ class Session:
             environment = WORKER_SETTINGS | {"PGCRON_DATABASE_URL": urls.worker}
             log_file = beside(data_dir, f".worker-{number}.log")
             self._children.append(Child(f"worker {number}", lambda: ["worker"], environment, log_file))
-        self._admin_port = free_port(self._wanted.port)
-        admin = Child(
-            "admin", self._admin_arguments, {"PGCRON_DATABASE_URL": urls.owner}, beside(data_dir, ".admin.log")
-        )
-        self._children.append(admin)
         for child in self._children:
             child.start()
+        self._admin_port = free_port(self._wanted.port)
+        environment = {"PGCRON_DATABASE_URL": urls.owner}
+        self._admin = Child("admin", self._admin_arguments, environment, beside(data_dir, ".admin.log"))
 
     def _admin_arguments(self) -> list[str]:
         self._admin_port = free_port(self._admin_port)
         return ["admin", "--port", str(self._admin_port)]
+
+    def _workers_are_ready(self, view: View) -> None:
+        """The admin starts only now: on a small machine it would delay the first run."""
+        self._ready = time.monotonic()
+        expected = self._admin_url
+        self._children.append(self._admin)
+        self._admin.start()
+        if self._admin_url != expected:
+            view.tell(f"admin: {self._admin_url} (the other port was taken meanwhile)")
 
     def _introduce(self, lines: Lines, keys: Keys) -> None:
         lines.tell(f"psql:   {self._server.psql_command(dbname=DATABASE)}")
@@ -126,8 +133,7 @@ class Session:
     def _view(self, lines: Lines, keys: Keys) -> View:
         if not self._console.is_terminal:
             return lines
-        foot = [f"psql: {shown(keys.psql)} · admin: {self._admin_url} · Ctrl-C ends it"]
-        return Screen(self._console, foot)
+        return Screen(self._console, lambda: f"psql: {shown(keys.psql)} · admin: {self._admin_url} · Ctrl-C ends it")
 
     def _is_over(self) -> bool:
         if self._stopping.is_asked:
@@ -140,7 +146,7 @@ class Session:
 
     def _round(self, watch: Watch, view: View) -> None:
         if self._ready is None and watch.is_ready:
-            self._ready = time.monotonic()
+            self._workers_are_ready(view)
         if not self._asked_to_run:
             self._asked_to_run = watch.run_now(RUN_AT_START)
         for child in self._children:

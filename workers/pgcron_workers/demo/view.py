@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
@@ -47,9 +48,9 @@ class Lines:
 
 
 class Screen:
-    """The live table. foot: lines below it that never change."""
+    """The live table. foot: the line below it and its totals."""
 
-    def __init__(self, console: Console, foot: list[str]) -> None:
+    def __init__(self, console: Console, foot: Callable[[], str]) -> None:
         self._foot = foot
         self._news: list[str] = []
         # Drawn by each round, not by a thread: children may only be started while there is one thread (see tied.py).
@@ -63,7 +64,7 @@ class Screen:
         for run in watch.newly_ended():
             if run.status == "FAILED":
                 self.tell(described(run))
-        lines = [totals(watch), *self._foot]
+        lines = [totals(watch), self._foot()]
         foot = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
         news = Text("\n".join(self._news), style="yellow", no_wrap=True, overflow="ellipsis")
         self._live.update(Group(table(watch.jobs()), foot, news), refresh=True)
