@@ -10,7 +10,9 @@ from pgcron_py.storage.models import Base
 def run() -> None:
     connection = context.config.attributes.get("connection")
     if connection is None:
-        raise SystemExit("run migrations with `pgcron db upgrade`: it takes the connection, the lock limit and the roles")
+        raise SystemExit(
+            "run migrations with `pgcron db upgrade`: it takes the connection, the lock limit and the roles"
+        )
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

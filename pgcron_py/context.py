@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pgcron_py.errors import PgCronError
+
+_LOGGER = logging.getLogger("pgcron.job")
 
 
 @dataclass(slots=True)
@@ -20,7 +21,7 @@ class JobContext:
     scheduled_for: the occurrence (aware UTC); None for a run that was asked for by hand.
     attempt: 1 for the first. seq: dense number of the run within its job; hand it to outside systems as a fencing token.
     cause: schedule, manual, retry, backfill or buffered. args: the job's arguments as stored.
-    metadata: JSON-able facts about the run; stored with it. log: a logger that carries the run's ids.
+    metadata: JSON-able facts about the run; stored with it.
     """
 
     run_id: UUID
@@ -32,16 +33,18 @@ class JobContext:
     cause: str
     args: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
-    log: logging.LoggerAdapter[logging.Logger] = field(
-        default_factory=lambda: logging.LoggerAdapter(logging.getLogger("pgcron.job"), {})
-    )
-    _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+    _is_cancelled: bool = field(default=False, repr=False)
     _connection: Any = field(default=None, repr=False)
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody asked this run to end: by time-out, by hand or by shutdown. Long handlers look now and then."""
-        return self._cancelled.is_set()
+        return self._is_cancelled
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger that carries the run's ids."""
+        return logging.LoggerAdapter(_LOGGER, {"run_id": str(self.run_id), "job_name": self.job_name})
 
     @property
     def connection(self) -> Any:

@@ -57,13 +57,3 @@ def load_settings(**overrides: object) -> Settings:
         raise InvalidArguments(
             f"{name} (PGCRON_{name.upper()}) is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
         ) from error
-
-
-def masked_url(url: str | None) -> str | None:
-    """The URL without its password, for people to read."""
-    import re
-
-    if url is None:
-        return None
-    masked = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)
-    return re.sub(r"(?i)(password=)('[^']*'|[^\s&]+)", r"\1***", masked)

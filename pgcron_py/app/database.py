@@ -79,7 +79,8 @@ def current(url: str) -> DatabaseState:
 def adopt(url: str) -> None:
     """Says that this database is now itself: after a restore or a copy on purpose (the clone guard asks for it).
 
-    Also forgets the workers of the original: their leases never belonged to this copy.
+    The leases of the original's workers lapse at once: they never belonged to this copy, and the next worker to start
+    gives up their runs.
     """
     with refusals_translated(), psycopg.connect(url) as connection:
         connection.execute("""
@@ -87,6 +88,7 @@ def adopt(url: str) -> None:
               database_oid = (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
               adopted_at = clock_timestamp(), adopted_by = session_user
         """)
+        connection.execute("UPDATE pgcron.cron_lease SET lease_until = clock_timestamp(), was_renewed = true")
 
 
 @contextmanager

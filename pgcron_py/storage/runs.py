@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
@@ -51,11 +51,18 @@ class Finish:
     retry_attempt: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            key: str(value) if isinstance(value, UUID) else value
-            for key, value in asdict(self).items()
-            if value is not None
-        }
+        row: dict[str, Any] = {
+            "id": str(self.id), "job_id": str(self.job_id), "status": self.status, "finish_token": str(self.finish_token),
+            "duration": self.duration,
+        }  # fmt: skip
+        if self.metadata is not None or self.result is not None:
+            row |= {"metadata": self.metadata, "result": self.result}
+        if self.reason is not None or self.error is not None:
+            row |= {
+                "reason": self.reason, "is_strike": self.is_strike, "error": self.error, "stack_trace": self.stack_trace,
+                "retry_after_ms": self.retry_after_ms, "retry_attempt": self.retry_attempt,
+            }  # fmt: skip
+        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,11 @@ async def finish_runs(connection: AsyncConnection, worker: WorkerId, finishes: l
     runs = json.dumps([finish.as_json() for finish in finishes])
     cursor = await connection.execute(FINISH_RUNS, {"worker": worker, "runs": runs})
     return {row[0]: row[1] for row in await cursor.fetchall()}
+
+
+async def warm_up(connection: AsyncConnection) -> None:
+    """Plans the finish before the first run ends."""
+    await finish_runs(connection, WorkerId(UUID(int=0)), [])
 
 
 async def running_of(connection: AsyncConnection, worker: WorkerId) -> list[RunningRun]:

@@ -10,7 +10,8 @@
 CREATE FUNCTION pgcron.finish_runs(p_worker uuid, p_runs json) RETURNS TABLE (run_id uuid, outcome text)
 LANGUAGE plpgsql
 SET search_path = pgcron, pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   recorded uuid[];
   retried uuid[];

@@ -54,7 +54,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def explained(actor, statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     async def step(connection):
-        await connection.execute(claims.BEGIN)
+        await claims.begin(connection)
         cursor = await connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement, parameters)
         row = await cursor.fetchone()
         await connection.execute("ROLLBACK")
@@ -140,8 +140,8 @@ def test_a_finish_fetches_only_its_own_rows(churned: Stage) -> None:
         actor.say("SELECT * FROM pgcron.finish_runs(%s, '[]')", worker)
     found = touched(churned, actor, "SELECT * FROM pgcron.finish_runs(%s, %s)", worker, json.dumps(batch))
     assert (found["cron_job"]["scans"], found["cron_log"]["scans"]) == (0, 0)
-    assert found["cron_log"]["fetched"] <= 100 * 6
-    assert found["cron_job"]["fetched"] <= 100 * 6
+    assert found["cron_log"]["fetched"] <= 100 * 10
+    assert found["cron_job"]["fetched"] <= 100 * 10
 
 
 def test_requests_are_found_by_their_job(churned: Stage) -> None:

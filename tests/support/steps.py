@@ -176,7 +176,7 @@ class Actor:
         self, worker: WorkerId, *, limit: int = 100, has_slots: bool = True
     ) -> tuple[datetime | None, list[Job]]:
         async def step(connection: AsyncConnection) -> tuple[datetime | None, list[Job]]:
-            await connection.execute(claims.BEGIN)
+            await claims.begin(connection)
             view = await claims.look(connection, [HANDLER], None)
             return await claims.lock_due_jobs(connection, worker, view, limit=limit, window=1000, has_slots=has_slots)
 

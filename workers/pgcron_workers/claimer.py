@@ -34,6 +34,7 @@ AHEAD = 1.5  # seconds before a due instant at which what follows it is computed
 PREPARED_MOST = 5000
 DECIDE_LIMIT = 0.1  # seconds in one claim
 LONGEST_SLEEP = 60.0
+GATHER = 0.005  # seconds
 SET_ASIDE = 60.0  # seconds
 BACKOFF_FIRST, BACKOFF_MOST = 0.001, 0.5  # somebody else holds what is due
 
@@ -42,13 +43,14 @@ Decided = list[tuple[Job, Decision]]
 
 
 class Claimer:
-    """submit: takes orders of claimed runs. free_slots: how many more runs fit. mutex: shared with the reconciliation."""
+    """submit: takes orders of claimed runs. free_slots: how many more runs fit; when they are fewer than `few`, a claim waits
+    a moment for more. mutex: shared with the reconciliation."""
 
     name = "claimer"
 
     def __init__(
         self, session: Session, book: Book, lease: Lease, clock: DatabaseClock, log: FilteringBoundLogger,
-        *, submit: Callable[[list[Order]], None], free_slots: Callable[[], int], queues: list[str] | None,
+        *, submit: Callable[[list[Order]], None], free_slots: Callable[[], int], few: int, queues: list[str] | None,
     ) -> None:  # fmt: skip
         self.alarm = Alarm()
         self.mutex = asyncio.Lock()
@@ -66,6 +68,8 @@ class Claimer:
         self._backoff = BACKOFF_FIRST
         self._conflicts: set[JobId] = set()
         self._one_by_one = 0
+        self._gathered = False
+        self._few = few
         self._set_aside: dict[JobId, float] = {}
 
     def hint(self) -> None:
@@ -126,6 +130,10 @@ class Claimer:
 
     async def _take(self, connection: AsyncConnection, view: claims.View) -> float:
         slots = self._free_slots()
+        if 0 < slots < self._few and not self._gathered:
+            self._gathered = True  # a slot at a time would be a claim at a time: let some more come free
+            return GATHER
+        self._gathered = False
         limit = min(slots, BATCH) or BATCH
         if self._one_by_one > 0:  # a batch was refused by the database: find the row that it can't take
             limit, self._one_by_one = 1, self._one_by_one - 1
@@ -151,7 +159,7 @@ class Claimer:
         """One claim: what was claimed, and how many jobs were locked and resolved."""
         assert self.worker_id is not None
         registered: list[RunId] = []
-        await connection.execute(claims.BEGIN)
+        await claims.begin(connection)
         try:
             now, jobs = await claims.lock_due_jobs(
                 connection, self.worker_id, view, limit=limit, window=WINDOW, has_slots=has_slots, aside=self._aside()
@@ -162,12 +170,12 @@ class Claimer:
             self._book.register(registered)
             if decided and not await self._write(connection, decided, registered):
                 return [], len(jobs)
-            await connection.execute("COMMIT")
+            await connection.execute("COMMIT", prepare=False)
             self._book.enter(KnownRun(run.id, job, run.attempt, uuid4()) for job, run in runs)
             return runs, len(decided)
         except BaseException:
             with suppress(Exception):
-                await connection.execute("ROLLBACK")
+                await connection.execute("ROLLBACK", prepare=False)
             raise
         finally:
             # Also when the reply to COMMIT was lost: these runs never begin here, and the reconciliation finds their rows.
@@ -180,7 +188,7 @@ class Claimer:
         except psycopg.Error as error:
             if connection.broken or error.sqlstate in RETRIED_SQLSTATES or error.sqlstate == "57014":
                 raise
-            await connection.execute("ROLLBACK")
+            await connection.execute("ROLLBACK", prepare=False)
             if len(decided) == 1:
                 self._put_aside(decided[0][0], error)
             self._one_by_one = len(decided) if len(decided) > 1 else self._one_by_one
@@ -188,7 +196,7 @@ class Claimer:
         refused = [job for job, decision in decided if any(run.id not in inserted for run in decision.runs)]
         if not refused:
             return True
-        await connection.execute("ROLLBACK")
+        await connection.execute("ROLLBACK", prepare=False)
         self._conflicts = {job.id for job in refused}
         self._log.error("occurrence_has_a_run", jobs=[job.timing.name for job in refused])
         return False

@@ -30,14 +30,14 @@ class Planner:
         """Plans up to a batch; how many were planned or refused."""
         now = time.monotonic()
         self._set_aside = {id_: until for id_, until in self._set_aside.items() if until > now}
-        await connection.execute(claims.BEGIN)
+        await claims.begin(connection)
         try:
             waiting = await plans.lock_needs_plan(connection, self._set_aside.keys(), BATCH)
             done = await self._plan(connection, waiting)
-            await connection.execute("COMMIT")
+            await connection.execute("COMMIT", prepare=False)
         except BaseException:
             with suppress(Exception):
-                await connection.execute("ROLLBACK")
+                await connection.execute("ROLLBACK", prepare=False)
             raise
         return done
 

@@ -16,7 +16,7 @@ from pgcron_py.app.sync import sync_declarations
 from pgcron_py.clock import DatabaseClock
 from pgcron_py.domain.words import Reason, WorkerId
 from pgcron_py.errors import DatabaseNotReady
-from pgcron_py.storage import guards, workers
+from pgcron_py.storage import claims, guards, runs, workers
 from pgcron_workers.book import Book
 from pgcron_workers.claimer import Claimer
 from pgcron_workers.executors.base import Application
@@ -27,7 +27,7 @@ from pgcron_workers.listener import Listener
 from pgcron_workers.loop import AWAY_MOST, Alarm, keep_doing
 from pgcron_workers.reaper import Reaper
 from pgcron_workers.recorder import Recorder
-from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session
+from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session, Use
 
 OWN_CONNECTIONS = 4  # claim, record, listen, reap
 
@@ -53,9 +53,13 @@ class Supervisor:
     def __init__(self, config: WorkerConfig, log: FilteringBoundLogger) -> None:
         self._config, self._log = config, log
         self._watch = DatabaseWatch(log)
-        self._sessions = {
-            duty: Session(config.database_url, duty, self._watch) for duty in ("claim", "record", "listen", "reap")
+        warm_ups: dict[str, Use | None] = {
+            "claim": claims.warm_up,
+            "record": runs.warm_up,
+            "listen": None,
+            "reap": None,
         }
+        self._sessions = {duty: Session(config.database_url, duty, self._watch, use) for duty, use in warm_ups.items()}
         self._book, self._clock, self._lease = Book(), DatabaseClock(), Lease(config.lease_ttl)
         self._executor = ProcessExecutor(
             {
@@ -77,7 +81,7 @@ class Supervisor:
         config, log = self._config, self._log
         self._claimer = Claimer(
             self._sessions["claim"], self._book, self._lease, self._clock, log,
-            submit=self._executor.submit, free_slots=self._free_slots, queues=config.queues,
+            submit=self._executor.submit, free_slots=self._free_slots, few=min(config.concurrency // 4, 100), queues=config.queues,
         )  # fmt: skip
         self._recorder = Recorder(
             self._sessions["record"], self._book, log, on_free=self._slot_freed, on_retry=self._claimer.hint

@@ -36,13 +36,13 @@ class Reaper:
 
     async def _reap(self, connection: Connection, worker: WorkerId) -> bool:
         """One worker, one transaction. Its row first: a claim of its own holds it FOR SHARE until it is over."""
-        await connection.execute(claims.BEGIN)
+        await claims.begin(connection)
         try:
             reaped = await self._reap_locked(connection, worker)
-            await connection.execute("COMMIT" if reaped else "ROLLBACK")
+            await connection.execute("COMMIT" if reaped else "ROLLBACK", prepare=False)
         except BaseException:
             with suppress(Exception):
-                await connection.execute("ROLLBACK")
+                await connection.execute("ROLLBACK", prepare=False)
             raise
         return reaped
 

@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
+Use = Callable[[Connection], Awaitable[None]]
 
 CONNECT_TIMEOUT = 5  # seconds
 DEADLINE = 8.0  # seconds: longer than every statement limit of ours, so it is only for a network that says nothing
@@ -25,7 +26,11 @@ KEEPALIVE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-LIMITS = "SET lock_timeout = '1s'; SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'; SET pgcron.silent = 'on'"
+# Generic plans: each hot statement has one good plan, and planning it five times more would cost more than running it.
+LIMITS = (
+    "SET lock_timeout = '1s'; SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'; "
+    "SET pgcron.silent = 'on'; SET plan_cache_mode = 'force_generic_plan'"
+)
 
 
 class DatabaseAway(Exception):
@@ -54,19 +59,24 @@ class DatabaseWatch:
 
 
 class Session:
-    """The connection of one duty. Not for concurrent use."""
+    """The connection of one duty. Not for concurrent use. warm_up: prepares the duty's statements on a new connection."""
 
-    def __init__(self, url: str, duty: str, watch: DatabaseWatch) -> None:
+    def __init__(self, url: str, duty: str, watch: DatabaseWatch, warm_up: Use | None = None) -> None:
         self._url = url
         self._duty = duty
         self._watch = watch
+        self._warm_up = warm_up
         self._connection: Connection | None = None
+        self._uses = 0
 
     async def run(self, use: Callable[[Connection], Awaitable[T]], deadline: float = DEADLINE) -> T:
         """use(connection) within `deadline` seconds. Raises DatabaseAway when the connection breaks or stays silent;
         other database errors go through, after a rollback."""
         connection = await self.connected()
-        task = asyncio.ensure_future(use(connection))
+        self._uses += 1
+        task = asyncio.ensure_future(
+            use(connection) if self._uses & (self._uses - 1) else self._planned_anew(connection, use)
+        )
         try:
             done, _ = await asyncio.wait({task}, timeout=deadline)
             if not done:
@@ -90,6 +100,11 @@ class Session:
             raise
         self._watch.back(self._duty)
         return result
+
+    async def _planned_anew(self, connection: Connection, use: Callable[[Connection], Awaitable[T]]) -> T:
+        """After 1, 2, 4, 8, … uses: a plan made while the tables were empty must not outlive their growth."""
+        await connection.execute("DISCARD PLANS", prepare=False)
+        return await use(connection)
 
     async def connected(self) -> Connection:
         if self._connection is not None and not self._connection.closed:
@@ -118,10 +133,20 @@ class Session:
                 connection.prepare_threshold = None  # the next transaction may be on another backend
             else:
                 await connection.execute(LIMITS, prepare=False)
+                connection.prepare_threshold = 0
+            if self._warm_up is not None:
+                await self._warmed_up(connection, self._warm_up)
         except BaseException:
             await connection.close()
             raise
         return connection
+
+    async def _warmed_up(self, connection: Connection, warm_up: Use) -> None:
+        """Without the schema there is nothing to prepare: whoever uses the connection will say so."""
+        try:
+            await warm_up(connection)
+        except psycopg.ProgrammingError:
+            await connection.rollback()
 
     async def _given_up(self, error: BaseException) -> None:
         self._watch.away(self._duty, error)

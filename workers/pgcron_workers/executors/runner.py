@@ -7,7 +7,6 @@ calls differ, so each step is a small function and the two roads are at the end.
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -45,7 +44,6 @@ class LiveRun:
     handler: Handler
     context: JobContext
     call: Call
-    cancelled: threading.Event
     task: asyncio.Task[Any] | None = None
     stop_reason: Reason | None = None
     began: float = field(default_factory=time.monotonic)
@@ -54,7 +52,7 @@ class LiveRun:
         """Cooperative: the context says so, and an async handler is cancelled at its next await."""
         if self.stop_reason is None:
             self.stop_reason = reason
-            self.cancelled.set()
+            self.context._is_cancelled = True
             if self.task is not None:
                 self.task.cancel()
 
@@ -77,14 +75,17 @@ class Runner:
         handler = self._app.handlers.get(order.handler)
         if handler is None:
             raise PgCronError(f"handler {order.handler!r} is not in application {self._app.name!r}")
-        cancelled = threading.Event()
-        extra = {"run_id": str(order.run_id), "job_name": order.job_name}
-        log = logging.LoggerAdapter(logging.getLogger("pgcron.job"), extra)
         context = JobContext(
-            order.run_id, order.job_id, order.job_name, order.scheduled_for, order.attempt, order.seq, order.cause,
-            order.args, {}, log, cancelled,
-        )  # fmt: skip
-        return LiveRun(order, handler, context, self._call(handler, order, context), cancelled)
+            order.run_id,
+            order.job_id,
+            order.job_name,
+            order.scheduled_for,
+            order.attempt,
+            order.seq,
+            order.cause,
+            order.args,
+        )
+        return LiveRun(order, handler, context, self._call(handler, order, context))
 
     def _call(self, handler: Handler, order: Order, context: JobContext) -> Call:
         signature = self._signatures.get(handler.name)
@@ -191,7 +192,7 @@ class Pools:
     async def async_(self) -> AsyncConnectionPool[Any]:
         if self._async is None:
             self._async = AsyncConnectionPool(
-                self._url, min_size=0, max_size=self._size, open=False, kwargs=_CONNECTION, reset=_reset_async, timeout=30,
+                self._url, min_size=0, max_size=self._size, open=False, kwargs=_CONNECTION, reset=_reset_async, configure=_configure_async, timeout=30,
                 max_idle=60, check=AsyncConnectionPool.check_connection,
             )  # fmt: skip
             await self._async.open()
@@ -201,22 +202,38 @@ class Pools:
         with self._lock:
             if self._sync is None:
                 self._sync = ConnectionPool(
-                    self._url, min_size=0, max_size=self._size, open=True, kwargs=_CONNECTION, reset=_reset_sync, timeout=30,
+                    self._url, min_size=0, max_size=self._size, open=True, kwargs=_CONNECTION, reset=_reset_sync, configure=_configure_sync, timeout=30,
                     max_idle=60, check=ConnectionPool.check_connection,
                 )  # fmt: skip
             return self._sync
 
 
 # Autocommit: BEGIN and COMMIT are sent by the guard, word for word, so that nothing else begins or ends a transaction.
-_CONNECTION: dict[str, Any] = {"autocommit": True, "application_name": "pgcron handler"}
+# Nothing stays prepared: the reset between runs would take it away behind psycopg's back.
+_CONNECTION: dict[str, Any] = {"autocommit": True, "application_name": "pgcron handler", "prepare_threshold": None}
+
+
+# DISCARD ALL but for the plans, which are ours: planning the finish anew for each run would cost more than the run.
+CLEAN = (
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); "
+    "DISCARD TEMP; DISCARD SEQUENCES"
+)
+
+
+async def _configure_async(connection: psycopg.AsyncConnection[Any]) -> None:
+    connection.prepared_max = 0  # what a handler prepares on purpose is deallocated at once
+
+
+def _configure_sync(connection: psycopg.Connection[Any]) -> None:
+    connection.prepared_max = 0
 
 
 async def _reset_async(connection: psycopg.AsyncConnection[Any]) -> None:
-    await connection.execute("DISCARD ALL")
+    await connection.execute(CLEAN)
 
 
 def _reset_sync(connection: psycopg.Connection[Any]) -> None:
-    connection.execute("DISCARD ALL")
+    connection.execute(CLEAN)
 
 
 async def _rolled_back(connection: psycopg.AsyncConnection[Any]) -> None:
