@@ -72,6 +72,8 @@ class PgCron:
         tags: tuple[str, ...] | list[str] = (),
         queue: str = "default",
         priority: int = 0,
+        overlap_policy: Literal["skip", "allow_all"] = "skip",
+        max_running: int = 1,
         catchup_policy: Literal["skip", "latest"] = "latest",
         starting_deadline: Seconds | None = None,
         timeout: Seconds | None = None,
@@ -87,6 +89,7 @@ class PgCron:
         """Declares a job that runs the decorated function (`def` or `async def`, or a method of a class).
 
         The function takes nothing, a JobContext (annotated so, or named ctx), or a context and arguments named in `args`.
+        overlap_policy="allow_all" lets up to max_running runs of the job go on at a time; by default there is never more than one.
         Times are seconds or timedelta. max_consecutive_failures=None never disables it.
         Raises InvalidDeclaration, naming job and reason.
         """
@@ -111,6 +114,9 @@ class PgCron:
                 tags=tuple(tags),
                 queue=queue,
                 priority=priority,
+                is_exclusive=overlap_policy != "allow_all",
+                overlap_policy=overlap_policy,
+                max_running=max_running,
                 catchup_policy=catchup_policy,
                 starting_deadline_ms=_ms(name, "starting_deadline", starting_deadline),
                 timeout_ms=_ms(name, "timeout", timeout),
@@ -188,6 +194,15 @@ def check_declaration(declaration: JobDeclaration) -> None:
             raise InvalidDeclaration(name, f"{field_} is {value!r}: it must be a whole number from {low} to {high}")
     if declaration.backoff_max_ms < declaration.backoff_ms:
         raise InvalidDeclaration(name, "backoff_max is less than backoff")
+    if declaration.overlap_policy not in ("skip", "allow_all"):
+        raise InvalidDeclaration(
+            name, f"overlap_policy is {declaration.overlap_policy!r}: it must be skip or allow_all"
+        )
+    if declaration.is_exclusive and declaration.max_running != 1:
+        raise InvalidDeclaration(
+            name,
+            f"max_running is {declaration.max_running}: only overlap_policy='allow_all' lets more than one run go on",
+        )
     if declaration.catchup_policy not in ("skip", "latest"):
         raise InvalidDeclaration(name, f"catchup_policy is {declaration.catchup_policy!r}: it must be skip or latest")
 
@@ -195,6 +210,7 @@ def check_declaration(declaration: JobDeclaration) -> None:
 _RANGES = (
     ("priority", -100, 100),
     ("max_attempts", 1, 100),
+    ("max_running", 1, 10_000),
     ("timeout_ms", 1, 2_678_400_000),
     ("starting_deadline_ms", 1, 2_678_400_000),
     ("backoff_ms", 0, 86_400_000),

@@ -21,9 +21,9 @@ COMMENT ON COLUMN pgcron.cron_job.declared_schedule IS 'Schedule in the code; di
 COMMENT ON COLUMN pgcron.cron_job.declaration IS 'The last declaration, field by field, so that an admin''s edits can be told from the code''s.';
 COMMENT ON COLUMN pgcron.cron_job.undeclared_at IS 'Since when the code no longer declares it.';
 COMMENT ON COLUMN pgcron.cron_job.is_exclusive IS 'At most one RUNNING run of this job at any time.';
-COMMENT ON COLUMN pgcron.cron_job.overlap_policy IS 'What happens when it is due while a run goes on: skip, buffer_one, buffer_all, cancel_other, terminate_other, allow_all.';
+COMMENT ON COLUMN pgcron.cron_job.overlap_policy IS 'What happens when it is due while a run goes on: skip (a miss), or allow_all up to max_running, for jobs that are not exclusive.';
 COMMENT ON COLUMN pgcron.cron_job.max_running IS 'Most concurrent runs of a job that is not exclusive.';
-COMMENT ON COLUMN pgcron.cron_job.catchup_policy IS 'What happens to occurrences that passed while nobody could run them: skip, latest (one run), all.';
+COMMENT ON COLUMN pgcron.cron_job.catchup_policy IS 'What happens to occurrences that passed while nobody could run them: skip, or latest (one run).';
 COMMENT ON COLUMN pgcron.cron_job.starting_deadline_ms IS 'A start later than this after the occurrence is a miss (too_late), milliseconds; NULL = none.';
 COMMENT ON COLUMN pgcron.cron_job.timeout_ms IS 'Longest run, milliseconds; NULL = none.';
 COMMENT ON COLUMN pgcron.cron_job.max_attempts IS 'Attempts for one occurrence, the first included.';

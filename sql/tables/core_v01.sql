@@ -98,11 +98,11 @@ CREATE TABLE pgcron.cron_job (
   CONSTRAINT cron_job_queue_length CHECK (length(queue) BETWEEN 1 AND 100),
   CONSTRAINT cron_job_priority_range CHECK (priority BETWEEN -100 AND 100),
   CONSTRAINT cron_job_origin_values CHECK (origin IN ('code', 'sql', 'admin')),
-  CONSTRAINT cron_job_overlap_policy_values CHECK (overlap_policy IN
-    ('skip', 'buffer_one', 'buffer_all', 'cancel_other', 'terminate_other', 'allow_all')),
+  -- What is built; a migration widens these together with the code that honours them.
+  CONSTRAINT cron_job_overlap_policy_values CHECK (overlap_policy IN ('skip', 'allow_all')),
   CONSTRAINT cron_job_exclusive_overlap CHECK (NOT (is_exclusive AND overlap_policy = 'allow_all')),
   CONSTRAINT cron_job_max_running_range CHECK (max_running BETWEEN 1 AND 10000 AND (max_running = 1 OR NOT is_exclusive)),
-  CONSTRAINT cron_job_catchup_policy_values CHECK (catchup_policy IN ('skip', 'latest', 'all')),
+  CONSTRAINT cron_job_catchup_policy_values CHECK (catchup_policy IN ('skip', 'latest')),
   CONSTRAINT cron_job_starting_deadline_range CHECK (starting_deadline_ms > 0),
   CONSTRAINT cron_job_timeout_range CHECK (timeout_ms BETWEEN 1 AND 2678400000),
   CONSTRAINT cron_job_max_attempts_range CHECK (max_attempts BETWEEN 1 AND 100),

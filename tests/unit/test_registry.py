@@ -48,6 +48,9 @@ def test_a_declaration_carries_its_options_in_the_units_of_its_columns() -> None
         ({"backoff": 60, "backoff_max": 1}, "backoff_max is less"),
         ({"catchup_policy": "all"}, "catchup_policy is 'all'"),
         ({"jitter": "soon"}, "jitter is 'soon'"),
+        ({"overlap_policy": "buffer_one"}, "overlap_policy is 'buffer_one'"),
+        ({"max_running": 2}, "max_running is 2"),
+        ({"overlap_policy": "allow_all", "max_running": 0}, "max_running is 0"),
     ],
 )
 def test_a_bad_declaration_is_refused_with_job_and_reason(options: dict[str, object], message: str) -> None:
