@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     lease_ttl: float = Field(30.0, ge=2, le=3600, description="seconds after which a silent worker's runs are given up")
     beat: float = Field(6.0, gt=0, le=600, description="seconds between beats; at most a quarter of lease_ttl")
     shutdown_grace: float = Field(30.0, ge=0, le=86_400, description="seconds that runs may go on after SIGTERM")
+    health_port: int | None = Field(
+        None, ge=1, le=65_535, description="port of a worker's /health/live, /health/ready and /metrics; unset = none"
+    )
+    health_host: str = Field(
+        "127.0.0.1", description="address of the health port; 0.0.0.0 = all, for probes from outside"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto = console on a terminal, else json"

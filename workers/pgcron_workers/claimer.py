@@ -25,6 +25,7 @@ from pgcron_workers.book import Book, KnownRun
 from pgcron_workers.executors.base import Order
 from pgcron_workers.lease import Lease
 from pgcron_workers.loop import Alarm
+from pgcron_workers.observer import NOBODY, Observer
 from pgcron_workers.planner import Planner
 from pgcron_workers.session import Session
 
@@ -58,6 +59,7 @@ class Claimer:
         self.handlers: list[str] = []
         self.is_draining = False
         self.is_paused = False
+        self.observer: Observer = NOBODY
         self._session, self._book, self._lease, self._clock, self._log = session, book, lease, clock, log
         self._submit, self._free_slots, self._queues = submit, free_slots, queues
         self._planner = Planner(log)
@@ -71,6 +73,10 @@ class Claimer:
         self._gathered = False
         self._few = few
         self._set_aside: dict[JobId, float] = {}
+
+    def tell(self, observer: Observer) -> None:
+        """From now on this one hears of claims and plans."""
+        self.observer = self._planner.observer = observer
 
     def hint(self) -> None:
         """Something changed in the database: look again. Also when a look is under way, which may be too early to see it."""
@@ -159,6 +165,7 @@ class Claimer:
         """One claim: what was claimed, and how many jobs were locked and resolved."""
         assert self.worker_id is not None
         registered: list[RunId] = []
+        started = time.monotonic()
         await claims.begin(connection)
         try:
             now, jobs = await claims.lock_due_jobs(
@@ -172,6 +179,7 @@ class Claimer:
                 return [], len(jobs)
             await connection.execute("COMMIT", prepare=False)
             self._book.enter(KnownRun(run.id, job, run.attempt, uuid4()) for job, run in runs)
+            self._tell(now, decided, runs, time.monotonic() - started)
             return runs, len(decided)
         except BaseException:
             with suppress(Exception):
@@ -180,6 +188,15 @@ class Claimer:
         finally:
             # Also when the reply to COMMIT was lost: these runs never begin here, and the reconciliation finds their rows.
             self._book.unregister(registered)
+
+    def _tell(self, now: datetime | None, decided: Decided, runs: list[tuple[Job, NewRun]], seconds: float) -> None:
+        if now is None:
+            return
+        self.observer.claim_took(seconds)
+        self.observer.claimed(now, runs)
+        self.observer.missed(miss for _, decision in decided for miss in decision.misses)
+        for job, run in runs:
+            self._log.debug("run_claimed", run_id=str(run.id), job_id=str(job.id), job=job.timing.name, cause=run.cause)
 
     async def _write(self, connection: AsyncConnection, decided: Decided, run_ids: list[RunId]) -> bool:
         assert self.worker_id is not None

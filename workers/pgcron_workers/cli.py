@@ -8,7 +8,8 @@ import sys
 import click
 
 from pgcron_py.errors import InvalidArguments
-from pgcron_py.settings import load_settings
+from pgcron_py.settings import Settings, load_settings
+from pgcron_workers.health import reported
 from pgcron_workers.logs import configured_log
 from pgcron_workers.process import Supervisor, WorkerConfig
 
@@ -24,6 +25,14 @@ from pgcron_workers.process import Supervisor, WorkerConfig
     "--shutdown-grace",
     type=float,
     help="Seconds that runs may go on after SIGTERM [env: PGCRON_SHUTDOWN_GRACE; default 30].",
+)
+@click.option(
+    "--health-port",
+    type=int,
+    help="Serve /health/live, /health/ready and /metrics [env: PGCRON_HEALTH_PORT; default off].",
+)
+@click.option(
+    "--health-host", metavar="HOST", help="Address of the health port [env: PGCRON_HEALTH_HOST; default 127.0.0.1]."
 )
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least level that is logged."
@@ -45,13 +54,17 @@ def worker(**flags: object) -> None:
         settings.database_url, settings.app, settings.concurrency, settings.threads, settings.queues, settings.lease_ttl,
         settings.beat, settings.shutdown_grace, settings.log_level,
     )  # fmt: skip
-    supervise(config, settings.log_format)
+    supervise(config, settings)
 
 
-def supervise(config: WorkerConfig, log_format: str) -> None:
-    log = configured_log(config.log_level, log_format)
+def supervise(config: WorkerConfig, settings: Settings) -> None:
+    log = configured_log(config.log_level, settings.log_format)
 
     async def main() -> int:
-        return await Supervisor(config, log).run()
+        supervisor = Supervisor(config, log)
+        async with reported(
+            supervisor, host=settings.health_host, port=settings.health_port, lease_ttl=config.lease_ttl
+        ):
+            return await supervisor.run()
 
     sys.exit(asyncio.run(main()))

@@ -9,13 +9,14 @@ from uuid import uuid4
 from structlog.typing import FilteringBoundLogger
 
 from pgcron_py.clock import DatabaseClock
-from pgcron_py.domain.words import Reason, RunId, WorkerId
+from pgcron_py.domain.words import Reason, RunId, Status, WorkerId
 from pgcron_py.storage import runs, workers
 from pgcron_workers.book import Book
 from pgcron_workers.claimer import Claimer
 from pgcron_workers.executors.base import Executor
 from pgcron_workers.lease import Lease
 from pgcron_workers.loop import Alarm
+from pgcron_workers.observer import NOBODY, Observer
 from pgcron_workers.recorder import orphaned
 from pgcron_workers.session import Connection
 
@@ -35,6 +36,7 @@ class Heartbeat:
     ) -> None:  # fmt: skip
         self.worker_id: WorkerId | None = None
         self.interval = interval
+        self.observer: Observer = NOBODY
         self._book, self._lease, self._clock, self._claimer, self._executor = book, lease, clock, claimer, executor
         self._reaper_alarm, self._log, self._queues = reaper_alarm, log, queues
         self._on_dead, self._on_drain = on_dead, on_drain
@@ -77,5 +79,8 @@ class Heartbeat:
             finishes = [orphaned(run, lambda: RunId(uuid4())) for run in mine if run.id in unknown]
             if finishes:
                 self._log.warning("orphaned_claims", runs=[str(finish.id) for finish in finishes])
-                await runs.finish_runs(connection, self.worker_id, finishes)
+                outcomes = await runs.finish_runs(connection, self.worker_id, finishes)
+                for outcome in outcomes.values():
+                    if outcome == "recorded":
+                        self.observer.ended(Status.FAILED, Reason.ORPHANED_CLAIM, None)
                 self._claimer.hint()

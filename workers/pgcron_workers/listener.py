@@ -26,6 +26,11 @@ class Listener:
         self._listening: Connection | None = None
         self._next_beat = 0.0
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether notifications arrive."""
+        return self._listening is not None and not self._listening.closed and not self._watch.is_pooled
+
     async def run_once(self) -> float:
         connection = await self._session.connected()
         if connection is not self._listening:

@@ -8,12 +8,24 @@ import sys
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+_SPEAKER: dict[str, str] = {}
+
+
+def speak_as(worker_id: object) -> None:
+    """From now on each line of this process carries this worker's id."""
+    _SPEAKER["worker_id"] = str(worker_id)
+
+
+def _with_speaker(_log: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {**_SPEAKER, **event}
+
 
 def configured_log(level: str, form: str) -> FilteringBoundLogger:
     """A logger on stderr. form: auto, console or json."""
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     processors: list[structlog.typing.Processor] = [
+        _with_speaker,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

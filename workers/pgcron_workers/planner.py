@@ -8,10 +8,12 @@ from contextlib import suppress
 from psycopg import AsyncConnection
 from structlog.typing import FilteringBoundLogger
 
+from pgcron_py.domain.job import NewMiss
 from pgcron_py.domain.planning import NewPlan, Replan, replan
 from pgcron_py.domain.words import JobId
 from pgcron_py.errors import InvalidSchedule, UnknownTimeZone
 from pgcron_py.storage import claims, plans
+from pgcron_workers.observer import NOBODY, Observer
 
 BATCH = 200
 SET_ASIDE = 60.0  # seconds before this worker looks again at a job whose zone or plan it can't compute
@@ -23,6 +25,7 @@ class Planner:
     name = "planner"
 
     def __init__(self, log: FilteringBoundLogger) -> None:
+        self.observer: Observer = NOBODY
         self._log = log
         self._set_aside: dict[JobId, float] = {}
 
@@ -33,15 +36,17 @@ class Planner:
         await claims.begin(connection)
         try:
             waiting = await plans.lock_needs_plan(connection, self._set_aside.keys(), BATCH)
-            done = await self._plan(connection, waiting)
+            misses: list[NewMiss] = []
+            done = await self._plan(connection, waiting, misses)
             await connection.execute("COMMIT", prepare=False)
         except BaseException:
             with suppress(Exception):
                 await connection.execute("ROLLBACK", prepare=False)
             raise
+        self.observer.missed(misses)
         return done
 
-    async def _plan(self, connection: AsyncConnection, waiting: list[Replan]) -> int:
+    async def _plan(self, connection: AsyncConnection, waiting: list[Replan], misses: list[NewMiss]) -> int:
         planned: list[tuple[JobId, NewPlan]] = []
         refused = 0
         for job in waiting:
@@ -58,6 +63,7 @@ class Planner:
                 self._aside(job, repr(error))
         if planned:
             await plans.write_plans(connection, planned)
+            misses.extend(plan.miss for _, plan in planned if plan.miss is not None)
         return len(planned) + refused
 
     def _aside(self, job: Replan, error: str) -> None:

@@ -24,10 +24,13 @@ from pgcron_workers.executors.process import ProcessExecutor
 from pgcron_workers.heartbeat import Heartbeat
 from pgcron_workers.lease import Lease
 from pgcron_workers.listener import Listener
+from pgcron_workers.logs import speak_as
 from pgcron_workers.loop import AWAY_MOST, Alarm, keep_doing
+from pgcron_workers.observer import NOBODY, Observer
 from pgcron_workers.reaper import Reaper
 from pgcron_workers.recorder import Recorder
 from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session, Use
+from pgcron_workers.vitals import Vitals
 
 OWN_CONNECTIONS = 4  # claim, record, listen, reap
 
@@ -76,6 +79,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._rebirth = asyncio.Lock()
+        self._observer: Observer = NOBODY
 
     def _wire(self) -> None:
         config, log = self._config, self._log
@@ -100,6 +104,21 @@ class Supervisor:
 
     def _slot_freed(self) -> None:
         self._claimer.alarm.ring()
+
+    def vitals(self) -> Vitals:
+        """How this worker is right now."""
+        return Vitals(
+            self._claimer.worker_id, self._lease.age, self._executor.is_up, self._stop.is_set(), self._claimer.is_paused,
+            self._watch.is_away, self._listener.is_listening, self._watch.is_pooled, self._config.concurrency,
+            self._book.performing_count, self._recorder.waiting,
+        )  # fmt: skip
+
+    def tell(self, observer: Observer) -> None:
+        """From now on the duties tell this one what they did."""
+        self._claimer.tell(observer)
+        for duty in (self._recorder, self._heartbeat, self._reaper):
+            duty.observer = observer
+        self._observer = observer
 
     def stop(self) -> None:
         """SIGTERM, SIGINT: the first drains, the second hurries."""
@@ -187,6 +206,7 @@ class Supervisor:
 
     def _is_now(self, worker_id: WorkerId, application: Application) -> None:
         self._worker_id = worker_id
+        speak_as(worker_id)
         self._executor.belongs_to(worker_id)
         self._claimer.handlers = application.handler_names
         self._recorder.worker_id = self._heartbeat.worker_id = self._claimer.worker_id = worker_id
@@ -194,6 +214,7 @@ class Supervisor:
 
     def _executor_restarted(self, application: Application) -> None:
         self._application = application
+        self._observer.executor_restarted()
         self._claimer.handlers = application.handler_names
         self._claimer.hint()
 

@@ -14,6 +14,7 @@ from pgcron_py.domain.retry import retry
 from pgcron_py.domain.words import Reason, Status, WorkerId
 from pgcron_py.storage import claims, runs, workers
 from pgcron_workers.loop import Alarm
+from pgcron_workers.observer import NOBODY, Observer
 from pgcron_workers.session import Connection, Session
 
 SLEEP = 3600.0  # the beat rings when there is somebody to reap
@@ -26,6 +27,8 @@ class Reaper:
 
     def __init__(self, session: Session, log: FilteringBoundLogger, on_reaped: Callable[[], None]) -> None:
         self.alarm = Alarm()
+        self.observer: Observer = NOBODY
+        self._lost = 0
         self._session, self._log, self._on_reaped = session, log, on_reaped
 
     async def run_once(self) -> float:
@@ -44,6 +47,8 @@ class Reaper:
             with suppress(Exception):
                 await connection.execute("ROLLBACK", prepare=False)
             raise
+        for _ in range(self._lost if reaped else 0):
+            self.observer.ended(Status.FAILED, Reason.LOST, None)
         return reaped
 
     async def _reap_locked(self, connection: Connection, worker: WorkerId) -> bool:
@@ -61,6 +66,7 @@ class Reaper:
         finishes = [_lost(run, worker) for run in lost]
         if finishes:
             await runs.finish_runs(connection, worker, finishes)
+        self._lost = len(finishes)
         self._log.warning("worker_reaped", dead_worker=str(worker), lost_runs=len(lost))
         return True
 

@@ -12,13 +12,14 @@ import psycopg
 from structlog.typing import FilteringBoundLogger
 
 from pgcron_py.domain.retry import retry
-from pgcron_py.domain.words import JobId, Reason, RunId, WorkerId
+from pgcron_py.domain.words import JobId, Reason, RunId, Status, WorkerId
 from pgcron_py.storage import runs
 from pgcron_py.storage.runs import Finish, Outcome
 from pgcron_py.storage.sqlstates import RETRIED_SQLSTATES
-from pgcron_workers.book import Book
+from pgcron_workers.book import Book, KnownRun
 from pgcron_workers.executors.base import RunEnd
 from pgcron_workers.loop import Alarm
+from pgcron_workers.observer import NOBODY, Observer
 from pgcron_workers.session import Connection, Session
 
 BATCH = 500
@@ -35,6 +36,7 @@ class Recorder:
     ) -> None:  # fmt: skip
         self.alarm = Alarm()
         self.worker_id: WorkerId | None = None
+        self.observer: Observer = NOBODY
         self._session, self._book, self._log = session, book, log
         self._on_free, self._on_retry = on_free, on_retry
         self._queue: deque[Finish] = deque()
@@ -51,6 +53,7 @@ class Recorder:
         self._on_free()
         if end.is_recorded:
             self._book.forget(end.run_id)
+            self._tell(run, end.status, end.reason, end.duration, end.error)
             return
         again = retry(run.policy, end.reason, run.attempt, random.random()) if end.reason is not None else None
         self._put(
@@ -123,19 +126,38 @@ class Recorder:
         settled = {finish.id for finish in batch}
         self._in_flight = [finish for finish in self._in_flight if finish.id not in settled]
         for finish in batch:
+            run = self._book.runs.get(finish.id)
             self._book.forget(finish.id)
             if outcomes.get(finish.id) == "lost":
                 self._log.warning("lease_lost", run_id=str(finish.id), job_id=str(finish.job_id))
+            elif run is not None:
+                self._tell(run, finish.status, finish.reason, finish.duration, finish.error)
         if any(finish.retry_after_ms is not None for finish in batch):
             self._on_retry()
         if not self._queue and not self._in_flight:
             self._idle.set()
 
+    def _tell(
+        self, run: KnownRun, status: Status, reason: Reason | None, duration: int | None, error: str | None
+    ) -> None:
+        """The run's end is recorded: one line, and the metrics."""
+        self.observer.ended(status, reason, duration)
+        ids = {
+            "run_id": str(run.run_id),
+            "job_id": str(run.job.id),
+            "job": run.job.timing.name,
+            "duration_ms": duration,
+        }
+        if status is Status.SUCCESS:
+            self._log.debug("run_succeeded", **ids)
+        else:
+            self._log.warning(
+                "run_failed", **ids, reason=reason, attempt=run.attempt, error=(error or "").partition("\n")[0][:500]
+            )
+
 
 def orphaned(run: runs.RunningRun, token_of: Callable[[], RunId]) -> Finish:
     """The end of a run whose claim was committed although nobody here heard of it: it never began."""
-    from pgcron_py.domain.words import Status
-
     again = retry(run.policy, Reason.ORPHANED_CLAIM, run.attempt, 0)
     assert again is not None
     return Finish(

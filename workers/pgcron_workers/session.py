@@ -45,6 +45,10 @@ class DatabaseWatch:
         self._away: set[str] = set()
         self.is_pooled = False
 
+    @property
+    def is_away(self) -> bool:
+        return bool(self._away)
+
     def away(self, duty: str, error: BaseException) -> None:
         if not self._away:
             lines = str(error).strip().splitlines()
