@@ -1,57 +1,60 @@
-"""From an exception to words that any database takes: bounded, without NUL and lone surrogates, whatever was raised."""
+"""From what a handler raised or returned to what any database takes, and without secrets. Nothing here ever raises."""
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import sys
 import traceback
 from typing import Any
 
+from pgcron_workers.executors.jsonable import jsonable
+from pgcron_workers.executors.sanitise import storable, storable_ends
+
 MAX_ERROR = 8_000
 MAX_TRACE = 64_000
-MAX_JSON = 256_000
 
-
-def storable(text: str, limit: int) -> str:
-    """Text as UTF-8 and PostgreSQL can hold it, at most `limit` characters."""
-    clean = text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+_FRAME = re.compile(r'(?m)^(?P<before>[ |+\-]*File ")(?P<path>[^"\n]+)(?P<after>", line \d+)')
 
 
 def error_of(error: BaseException) -> str:
     """Type and message; a message that can't be had is said to be so."""
+    name = _name_of(error)
     try:
         message = str(error)
     except BaseException as worse:
-        message = f"(no message: str() raised {type(worse).__name__})"
-    return storable(f"{type(error).__name__}: {message}" if message else type(error).__name__, MAX_ERROR)
+        message = f"(no message: str() raised {_name_of(worse)})"
+    return storable(f"{name}: {message}" if message else name, MAX_ERROR)
 
 
 def trace_of(error: BaseException) -> str | None:
+    """Files by their path below sys.path, lines, functions; never locals."""
     try:
-        return storable("".join(traceback.format_exception(error)), MAX_TRACE)
+        return storable_ends(_FRAME.sub(_short_frame, "".join(traceback.format_exception(error))), MAX_TRACE)
     except BaseException:
         return None
 
 
 def json_of(value: Any) -> Any:
     """The value as JSON that jsonb takes; what isn't JSON becomes its str()."""
+    return jsonable(value)
+
+
+def _name_of(error: BaseException) -> str:
     try:
-        text = json.dumps(value, allow_nan=False, default=str)
-    except Exception:
-        try:
-            text = json.dumps(str(value))
-        except Exception:
-            return None
-    if len(text) > MAX_JSON:
-        return {"truncated": True, "size": len(text)}
-    return _clean(json.loads(text))
+        return str(type.__dict__["__name__"].__get__(type(error)))
+    except BaseException:
+        return "BaseException"
 
 
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return storable(value, MAX_JSON)
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {storable(key, 1000): _clean(item) for key, item in value.items()}
-    return value
+def _short_frame(match: re.Match[str]) -> str:
+    return f"{match['before']}{short_path(match['path'])}{match['after']}"
+
+
+def short_path(path: str) -> str:
+    """Below the longest entry of sys.path that holds it; of any other absolute path the last two parts."""
+    if not path.startswith(("/", "\\")):
+        return path
+    homes = [home for entry in sys.path if (home := os.path.abspath(entry or ".")) != "/"]
+    inside = [home for home in homes if path.startswith(home + os.sep)]
+    return path[len(max(inside, key=len)) + 1 :] if inside else "/".join(path.split("/")[-2:])
