@@ -181,6 +181,27 @@ class CronLog(Base):
     schedule: Mapped[str] = mapped_column(Text)
 
 
+class CronLogLine(Base):
+    __tablename__ = "cron_log_line"
+    run_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("pgcron.cron_log.id", ondelete="CASCADE"), primary_key=True)
+    line_no: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    stream: Mapped[str] = mapped_column(Text)
+    level: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(_instant())
+    text: Mapped[str] = mapped_column(Text)
+
+
+class CronLogOutput(Base):
+    __tablename__ = "cron_log_output"
+    run_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("pgcron.cron_log.id", ondelete="CASCADE"), primary_key=True)
+    lines: Mapped[int] = mapped_column(BigInteger)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    dropped_lines: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    dropped_bytes: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    is_complete: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+
+
 class CronMeta(Base):
     __tablename__ = "cron_meta"
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default=FetchedValue())
