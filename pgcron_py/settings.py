@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     )
     app: str | None = Field(None, description="the application of a worker: MODULE or MODULE:ATTRIBUTE")
     concurrency: int = Field(100, ge=1, le=10_000, description="most runs at a time in one worker")
-    threads: int = Field(20, ge=1, le=500, description="threads for `def` handlers in one worker")
+    processes: int = Field(4, ge=1, le=500, description="most `def` handlers at a time in one worker, a process each")
     queues: Annotated[list[str] | None, NoDecode] = Field(
         None, description="queues a worker serves, comma-separated; unset = all"
     )

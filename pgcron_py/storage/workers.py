@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from pgcron_py.domain.words import WorkerId
+from pgcron_py.domain.words import RunId, WorkerId
 from pgcron_py.storage.claims import View
 
 REGISTER = "SELECT pgcron.register_worker(%(worker)s, %(ttl_ms)s)"
@@ -61,6 +61,17 @@ async def beat(connection: AsyncConnection, worker: WorkerId, handlers: list[str
     row = await cursor.fetchone()
     assert row is not None
     return Beat(row[0], row[1], row[2], row[3], View(row[0], *row[4:8]), row[8], bool(row[9]))
+
+
+END_BACKEND_OF_RUN = """
+SELECT pg_terminate_backend(a.pid) FROM pgcron.cron_log l JOIN pg_stat_activity a ON a.pid = l.backend_pid AND a.backend_start = l.backend_start
+ WHERE l.id = %(run)s AND l.status = 'RUNNING' AND a.datname = current_database()
+"""
+
+
+async def end_backend_of(connection: AsyncConnection, run: RunId) -> None:
+    """Ends the backend that carries a transactional run, when pid and start still match."""
+    await connection.execute(END_BACKEND_OF_RUN, {"run": run})
 
 
 async def lapsed(connection: AsyncConnection) -> list[WorkerId]:

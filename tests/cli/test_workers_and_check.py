@@ -63,11 +63,11 @@ def test_a_broken_invariant_is_told_and_exits_with_3(pgcron: Any, job: str, conn
 
 def test_settings_are_shown_with_their_source(pgcron: Any) -> None:
     url = "postgresql://me:s3cret@db/app"
-    done = pgcron("config", "show", url=url, PGCRON_THREADS="7")
+    done = pgcron("config", "show", url=url, PGCRON_PROCESSES="7")
     assert done.code == 0
     assert "s3cret" not in done.out
     lines = {line.split()[0]: line.split() for line in done.out.splitlines()}
-    assert lines["threads"][1:4] == ["7", "environment", "PGCRON_THREADS"]
+    assert lines["processes"][1:4] == ["7", "environment", "PGCRON_PROCESSES"]
     assert lines["concurrency"][1:4] == ["100", "default", "PGCRON_CONCURRENCY"]
     assert lines["database_url"][1] == "postgresql://me:***@db/app"
 
@@ -78,10 +78,10 @@ def test_settings_in_json_mask_secrets_too(pgcron: Any) -> None:
     assert "s3 cret" not in done.out
     assert "password=***" in found["database_url"]["value"]
     assert found["database_url"]["source"] == "option"
-    assert found["threads"]["value"] == 20
+    assert found["processes"]["value"] == 4
 
 
 def test_a_bad_setting_is_named(pgcron: Any) -> None:
-    done = pgcron("config", "show", PGCRON_THREADS="many")
+    done = pgcron("config", "show", PGCRON_PROCESSES="many")
     assert done.code == 2
-    assert "PGCRON_THREADS" in done.err
+    assert "PGCRON_PROCESSES" in done.err

@@ -48,7 +48,19 @@ class Worker:
         wait_for(lambda: text in self.log, f"{text!r} in the log:\n{self.log}", seconds)
 
     def executor_pids(self) -> list[int]:
-        return children_of(self.pid)
+        """Every process below the supervisor."""
+        found, level = [], [self.pid]
+        while level:
+            level = [child for pid in level for child in children_of(pid)]
+            found += level
+        return found
+
+    def async_executor(self) -> int:
+        """The process of `async def` handlers."""
+        (pid,) = [
+            pid for pid in children_of(self.pid) if b"executors.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        return pid
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

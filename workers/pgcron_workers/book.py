@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -64,6 +64,9 @@ class Book:
     @property
     def performing_count(self) -> int:
         return sum(not run.has_ended for run in self.runs.values())
+
+    def count_performing(self, of_handler: Callable[[str], bool]) -> int:
+        return sum(not run.has_ended and of_handler(run.job.handler) for run in self.runs.values())
 
     def unknown_among(self, running: Iterable[UUID]) -> list[RunId]:
         """RUNNING rows of mine that never began here."""

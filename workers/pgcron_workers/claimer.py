@@ -7,7 +7,9 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
+from enum import Enum
 from uuid import uuid4
 
 import psycopg
@@ -43,15 +45,26 @@ PreparedKey = tuple[JobId, int, datetime]
 Decided = list[tuple[Job, Decision]]
 
 
+class Taken(Enum):
+    """What a round of claims found for one kind of handler."""
+
+    NOTHING = "nothing"
+    SOME = "some"
+    MORE = "more than fitted in one claim"
+    FULL = "no free slot"
+    GATHERING = "too few free slots for a claim"
+
+
 class Claimer:
-    """submit: takes orders of claimed runs. free_slots: how many more runs fit; when they are fewer than `few`, a claim waits
-    a moment for more. mutex: shared with the reconciliation."""
+    """submit: takes orders of claimed runs. free_slots: how many more runs of `async def` (True) or
+    `def` handlers fit; when few of the former are free, a claim waits a moment for more. mutex: shared with the reconciliation."""
 
     name = "claimer"
 
     def __init__(
         self, session: Session, book: Book, lease: Lease, clock: DatabaseClock, log: FilteringBoundLogger,
-        *, submit: Callable[[list[Order]], None], free_slots: Callable[[], int], few: int, queues: list[str] | None,
+        *, submit: Callable[[list[Order]], None], free_slots: Callable[[bool], int], is_async: Callable[[str], bool], few: int,
+        queues: list[str] | None,
     ) -> None:  # fmt: skip
         self.alarm = Alarm()
         self.mutex = asyncio.Lock()
@@ -61,7 +74,7 @@ class Claimer:
         self.is_paused = False
         self.observer: Observer = NOBODY
         self._session, self._book, self._lease, self._clock, self._log = session, book, lease, clock, log
-        self._submit, self._free_slots, self._queues = submit, free_slots, queues
+        self._submit, self._free_slots, self._is_async, self._queues = submit, free_slots, is_async, queues
         self._planner = Planner(log)
         self._view: claims.View | None = None
         self._is_stale = True
@@ -135,29 +148,52 @@ class Claimer:
         return max(self._seconds_until(view), 0.0002)
 
     async def _take(self, connection: AsyncConnection, view: claims.View) -> float:
-        slots = self._free_slots()
-        if 0 < slots < self._few and not self._gathered:
-            self._gathered = True  # a slot at a time would be a claim at a time: let some more come free
+        """A claim for each kind of handler that has something due: each has slots of its own."""
+        rounds = [
+            await self._take_kind(connection, part, is_async)
+            for is_async in (True, False)
+            if (part := self._routes_of(view, is_async)).route_handlers
+        ]
+        if any(taken is Taken.MORE for taken in rounds):
+            return 0
+        await self._look(connection)
+        if any(taken is Taken.SOME for taken in rounds):
+            self._backoff = BACKOFF_FIRST
+            return 0
+        if any(taken is Taken.GATHERING for taken in rounds):
             return GATHER
+        if any(taken is Taken.FULL for taken in rounds):
+            return 1.0  # a freed slot rings
+        if self._seconds_until(self._view or view) > 0:
+            return 0
+        self._backoff = min(self._backoff * 2, BACKOFF_MOST)
+        return self._backoff * random.uniform(0.5, 1)
+
+    def _routes_of(self, view: claims.View, is_async: bool) -> claims.View:
+        routes = [
+            (queue, handler)
+            for queue, handler in zip(view.route_queues, view.route_handlers, strict=True)
+            if self._is_async(handler) is is_async
+        ]
+        return replace(
+            view, route_queues=[queue for queue, _ in routes], route_handlers=[handler for _, handler in routes]
+        )
+
+    async def _take_kind(self, connection: AsyncConnection, view: claims.View, is_async: bool) -> Taken:
+        slots = self._free_slots(is_async)
+        if is_async and 0 < slots < self._few and not self._gathered:
+            self._gathered = True  # a slot at a time would be a claim at a time: let some more come free
+            return Taken.GATHERING
         self._gathered = False
-        limit = min(slots, BATCH) or BATCH
+        limit = min(slots, BATCH) if slots > 0 else BATCH
         if self._one_by_one > 0:  # a batch was refused by the database: find the row that it can't take
             limit, self._one_by_one = 1, self._one_by_one - 1
         taken, locked = await self._claim(connection, view, limit, slots > 0)
         if taken:
             self._submit([self._order(job, run) for job, run in taken])
         if locked >= limit:
-            return 0
-        await self._look(connection)
-        if locked:
-            self._backoff = BACKOFF_FIRST
-            return 0
-        if slots <= 0:
-            return 1.0  # a freed slot rings
-        if self._seconds_until(self._view or view) > 0:
-            return 0
-        self._backoff = min(self._backoff * 2, BACKOFF_MOST)
-        return self._backoff * random.uniform(0.5, 1)
+            return Taken.MORE
+        return Taken.SOME if locked else Taken.FULL if slots <= 0 else Taken.NOTHING
 
     async def _claim(
         self, connection: AsyncConnection, view: claims.View, limit: int, has_slots: bool

@@ -19,6 +19,9 @@ from pgcron_workers.process import Supervisor, WorkerConfig
     "--app", metavar="MODULE[:ATTR]", help="The application whose handlers this worker runs [env: PGCRON_APP]."
 )
 @click.option("--concurrency", type=int, help="Most runs at a time [env: PGCRON_CONCURRENCY; default 100].")
+@click.option(
+    "--processes", type=int, help="Most `def` handlers at a time, a process each [env: PGCRON_PROCESSES; default 4]."
+)
 @click.option("--queues", metavar="A,B", help="Serve only these queues [env: PGCRON_QUEUES; default all].")
 @click.option("--database-url", metavar="URL", help="Where schema pgcron lives [env: PGCRON_DATABASE_URL].")
 @click.option(
@@ -51,7 +54,7 @@ def worker(**flags: object) -> None:
     if settings.app is None:
         raise InvalidArguments("app is not set", hint="give --app MODULE[:ATTR] or set PGCRON_APP")
     config = WorkerConfig(
-        settings.database_url, settings.app, settings.concurrency, settings.threads, settings.queues, settings.lease_ttl,
+        settings.database_url, settings.app, settings.concurrency, settings.processes, settings.queues, settings.lease_ttl,
         settings.beat, settings.shutdown_grace, settings.log_level,
     )  # fmt: skip
     supervise(config, settings)

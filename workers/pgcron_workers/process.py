@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
@@ -14,13 +15,13 @@ from structlog.typing import FilteringBoundLogger
 import pgcron_py
 from pgcron_py.app.sync import sync_declarations
 from pgcron_py.clock import DatabaseClock
-from pgcron_py.domain.words import Reason, WorkerId
+from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.errors import DatabaseNotReady
 from pgcron_py.storage import claims, guards, runs, workers
 from pgcron_workers.book import Book
 from pgcron_workers.claimer import Claimer
 from pgcron_workers.executors.base import Application
-from pgcron_workers.executors.process import ProcessExecutor
+from pgcron_workers.executors.pool import ExecutorPool
 from pgcron_workers.heartbeat import Heartbeat
 from pgcron_workers.lease import Lease
 from pgcron_workers.listener import Listener
@@ -32,7 +33,7 @@ from pgcron_workers.recorder import Recorder
 from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session, Use
 from pgcron_workers.vitals import Vitals
 
-OWN_CONNECTIONS = 4  # claim, record, listen, reap
+OWN_CONNECTIONS = 5  # claim, record, listen, reap, and one to end backends, opened when needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class WorkerConfig:
     database_url: str
     app: str
     concurrency: int = 100
-    threads: int = 20
+    processes: int = 4
     queues: list[str] | None = None
     lease_ttl: float = 30.0
     beat: float = 6.0
@@ -57,21 +58,19 @@ class Supervisor:
         self._config, self._log = config, log
         self._watch = DatabaseWatch(log)
         warm_ups: dict[str, Use | None] = {
-            "claim": claims.warm_up,
-            "record": runs.warm_up,
-            "listen": None,
-            "reap": None,
-        }
+            "claim": claims.warm_up, "record": runs.warm_up, "listen": None, "reap": None, "stop": None,
+        }  # fmt: skip
         self._sessions = {duty: Session(config.database_url, duty, self._watch, use) for duty, use in warm_ups.items()}
         self._book, self._clock, self._lease = Book(), DatabaseClock(), Lease(config.lease_ttl)
-        self._executor = ProcessExecutor(
+        self._executor = ExecutorPool(
             {
                 "app": config.app,
                 "database_url": config.database_url,
-                "threads": config.threads,
+                "connections": min(config.concurrency, 20),
                 "log_level": config.log_level,
             },
             log,
+            self._end_backend,
         )
         self._wire()
         self._application: Application | None = None
@@ -85,7 +84,7 @@ class Supervisor:
         config, log = self._config, self._log
         self._claimer = Claimer(
             self._sessions["claim"], self._book, self._lease, self._clock, log,
-            submit=self._executor.submit, free_slots=self._free_slots, few=min(config.concurrency // 4, 100), queues=config.queues,
+            submit=self._executor.submit, free_slots=self._free_slots, is_async=self._executor.is_async, few=min(config.concurrency // 4, 100), queues=config.queues,
         )  # fmt: skip
         self._recorder = Recorder(
             self._sessions["record"], self._book, log, on_free=self._slot_freed, on_retry=self._claimer.hint
@@ -99,8 +98,21 @@ class Supervisor:
         self._executor.on_end = self._recorder.ended
         self._executor.on_restarted = self._executor_restarted
 
-    def _free_slots(self) -> int:
-        return self._config.concurrency - self._book.performing_count if self._executor.is_up else 0
+    def _free_slots(self, is_async: bool) -> int:
+        if not self._executor.is_up(is_async):
+            return 0
+        used = self._book.performing_count
+        if is_async:
+            return self._config.concurrency - used
+        alone = self._book.count_performing(lambda handler: not self._executor.is_async(handler))
+        return min(self._config.concurrency - used, self._config.processes - alone)
+
+    async def _end_backend(self, run_id: RunId) -> None:
+        """Ends the recorded backend of a run that is about to be killed: a killed client's backend goes on, with its locks."""
+        try:
+            await self._sessions["stop"].run(partial(workers.end_backend_of, run=run_id), deadline=2)
+        except Exception as error:
+            self._log.warning("backend_not_ended", run_id=str(run_id), error=str(error))
 
     def _slot_freed(self) -> None:
         self._claimer.alarm.ring()
@@ -108,7 +120,7 @@ class Supervisor:
     def vitals(self) -> Vitals:
         """How this worker is right now."""
         return Vitals(
-            self._claimer.worker_id, self._lease.age, self._executor.is_up, self._stop.is_set(), self._claimer.is_paused,
+            self._claimer.worker_id, self._lease.age, self._executor.is_up(True), self._stop.is_set(), self._claimer.is_paused,
             self._watch.is_away, self._listener.is_listening, self._watch.is_pooled, self._config.concurrency,
             self._book.performing_count, self._recorder.waiting,
         )  # fmt: skip

@@ -1,6 +1,8 @@
-"""The executor process: loads the application, says what it found, performs runs, and ends with its supervisor.
+"""The executor process of `async def` handlers: loads the application, says what it found, performs runs, and ends with
+its supervisor.
 
-Started as `python -m pgcron_workers.executors.child FD`, with a socket to the supervisor at FD.
+Started as `python -m pgcron_workers.executors.child FD MARKER`, with a socket to the supervisor at FD, and shared memory
+at MARKER (see stepping).
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ import os
 import signal
 import socket
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -22,17 +23,16 @@ from pgcron_workers.executors.base import RunEnd
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.outcome import error_of, trace_of
 from pgcron_workers.executors.runner import LiveRun, Pools, Runner, parsed_order
-
-END_KEYS = ("status", "reason", "error", "stack_trace", "metadata", "result", "duration", "is_recorded")
+from pgcron_workers.executors.stepping import Marker
+from pgcron_workers.executors.wire import end_as_message, failed_to_begin
 
 
 class Child:
-    """One executor process: its socket, its runs, its threads."""
+    """One executor process: its socket and its runs."""
 
-    def __init__(self, channel: socket.socket, runner: Runner, threads: int) -> None:
+    def __init__(self, channel: socket.socket, runner: Runner) -> None:
         self._channel = channel
         self._runner = runner
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="pgcron-handler")
         self._runs: dict[RunId, LiveRun] = {}
         self._outgoing: list[Message] = []
         self._decoder = Decoder()
@@ -63,33 +63,19 @@ class Child:
         try:
             run = self._runner.prepare(parsed_order(message))
         except Exception as error:
-            self._send({"type": "end", "run_id": message["run_id"], "status": "FAILED", "reason": "error", "error": error_of(error),
-                        "stack_trace": trace_of(error), "metadata": {}, "result": None, "duration": 0, "is_recorded": False})  # fmt: skip
+            self._send(failed_to_begin(message, error))
             return
         self._runs[run.order.run_id] = run
-        task = asyncio.ensure_future(self._perform(run))
-        if run.handler.is_async:
-            run.task = task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        run.task = asyncio.ensure_future(self._perform(run))
+        self._tasks.add(run.task)
+        run.task.add_done_callback(self._tasks.discard)
 
     async def _perform(self, run: LiveRun) -> None:
-        if run.handler.is_async:
-            end = await self._runner.perform_async(run)
-        else:
-            timer = (
-                None
-                if run.order.timeout_ms is None
-                else self._loop.call_later(run.order.timeout_ms / 1000, run.stop, Reason.TIMEOUT)
-            )
-            end = await self._loop.run_in_executor(self._threads, self._runner.perform_sync, run)
-            if timer is not None:
-                timer.cancel()
-        self._ended(end)
+        self._ended(await self._runner.perform_async(run))
 
     def _ended(self, end: RunEnd) -> None:
         self._runs.pop(end.run_id, None)
-        self._send({"type": "end", "run_id": str(end.run_id)} | {key: getattr(end, key) for key in END_KEYS})
+        self._send(end_as_message(end))
 
     def _send(self, message: Message) -> None:
         if not self._outgoing:
@@ -127,7 +113,7 @@ def described(app: PgCron) -> Message:
     }
 
 
-async def run(channel: socket.socket, config: dict[str, Any]) -> None:
+async def run(channel: socket.socket, config: dict[str, Any], marker: Marker) -> None:
     try:
         app = load_app(config["app"])
         hello = described(app)
@@ -139,8 +125,8 @@ async def run(channel: socket.socket, config: dict[str, Any]) -> None:
         return
     channel.sendall(encode([hello]))
     channel.setblocking(False)
-    pools = Pools(config["database_url"], max(config["threads"], 4))
-    await Child(channel, Runner(app, None, pools), config["threads"]).serve()
+    pools = Pools(config["database_url"], config["connections"])
+    await Child(channel, Runner(app, None, pools, marker)).serve()
 
 
 def main() -> None:
@@ -148,7 +134,7 @@ def main() -> None:
     config: dict[str, Any] = next(iter(_first_message(channel)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to answer
     logging.basicConfig(level=config["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(run(channel, config))
+    asyncio.run(run(channel, config, Marker(int(sys.argv[2]))))
 
 
 def _first_message(channel: socket.socket) -> list[Message]:

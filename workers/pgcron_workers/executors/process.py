@@ -1,4 +1,8 @@
-"""One executor process behind the Executor interface: started, fed, watched, and started again after a crash."""
+"""The executor process of `async def` handlers: started, fed, watched, and started again after a crash.
+
+A run that does not end within COOPERATIVE_GRACE of being asked to, or that has the event loop and does not give it back,
+can only be ended with its process. Its neighbours are innocent: they end as `neighbour`, which is no strike.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,21 +21,30 @@ from structlog.typing import FilteringBoundLogger
 from pgcron_py.domain.declaration import JobDeclaration
 from pgcron_py.domain.words import Reason, RunId, Status, WorkerId
 from pgcron_workers.executors.base import Application, ApplicationFailed, Order, RunEnd
-from pgcron_workers.executors.child import END_KEYS
 from pgcron_workers.executors.frames import Decoder, Message, encode
+from pgcron_workers.executors.stepping import Marker
+from pgcron_workers.executors.wire import order_as_message, parsed_end
 
 START_LIMIT = 60.0  # seconds for importing the application
+COOPERATIVE_GRACE = 2.0  # seconds from being asked to end to the end of the process
 
 
 class ProcessExecutor:
-    """`async def` handlers on the process's event loop, `def` handlers in its threads."""
+    """end_backend: ends the backend that carries a transactional run."""
 
-    def __init__(self, config: dict[str, Any], log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, config: dict[str, Any], log: FilteringBoundLogger, end_backend: Callable[[RunId], Awaitable[None]]
+    ) -> None:
         self.on_end: Callable[[RunEnd], None] = lambda end: None
         self.on_restarted: Callable[[Application], None] = lambda application: None
         self._config = config
         self._log = log
-        self._running: set[RunId] = set()
+        self._end_backend = end_backend
+        self._marker, self._marker_fd = Marker.made()
+        self._running: dict[RunId, Order] = {}
+        self._asked: dict[RunId, Reason] = {}
+        self._timers: dict[RunId, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -52,8 +65,8 @@ class ProcessExecutor:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - fork and exec take a millisecond, once
-                [sys.executable, "-m", "pgcron_workers.executors.child", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-m", "pgcron_workers.executors.child", str(theirs.fileno()), str(self._marker_fd)],
+                pass_fds=[theirs.fileno(), self._marker_fd],
                 stdin=subprocess.DEVNULL,
             )
         reader, writer = await asyncio.open_connection(sock=ours)
@@ -89,16 +102,46 @@ class ProcessExecutor:
         self._write([{"type": "worker", "id": str(worker_id)}])
 
     def submit(self, orders: list[Order]) -> None:
-        self._running.update(order.run_id for order in orders)
+        for order in orders:
+            self._running[order.run_id] = order
+            if order.timeout_ms is not None:
+                self._watch(order.run_id, order.timeout_ms / 1000 + COOPERATIVE_GRACE, Reason.TIMEOUT)
         if self._writer is None:
             self._held.extend(orders)  # the process is being started again
             return
-        self._write([_as_message(order) for order in orders])
+        self._write([order_as_message(order) for order in orders])
 
     def cancel(self, run_ids: list[RunId], reason: Reason) -> None:
-        mine = [str(run_id) for run_id in run_ids if run_id in self._running]
+        mine = [run_id for run_id in run_ids if run_id in self._running]
         if mine:
-            self._write([{"type": "cancel", "run_ids": mine, "reason": reason}])
+            self._write([{"type": "cancel", "run_ids": [str(run_id) for run_id in mine], "reason": reason}])
+        for run_id in mine:
+            if run_id not in self._asked:
+                self._asked[run_id] = reason
+                self._watch(run_id, COOPERATIVE_GRACE, reason)
+
+    def _watch(self, run_id: RunId, seconds: float, reason: Reason) -> None:
+        if (earlier := self._timers.pop(run_id, None)) is not None:
+            earlier.cancel()
+        self._timers[run_id] = asyncio.get_running_loop().call_later(seconds, self._overdue, run_id, reason)
+
+    def _overdue(self, run_id: RunId, reason: Reason) -> None:
+        """It was asked to end and did not: only the end of the process ends it."""
+        if run_id not in self._running or self._process is None:
+            return
+        culprit = self._marker.current
+        self._asked.setdefault(run_id, reason)
+        self._log.warning(
+            "run_does_not_end", run_id=str(run_id), reason=reason, loop_held_by=str(culprit) if culprit else None
+        )
+        task = asyncio.ensure_future(self._end_backends_then_kill())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _end_backends_then_kill(self) -> None:
+        overdue = [run_id for run_id in self._asked if run_id in self._running]
+        await asyncio.gather(*(self._end_backend(run_id) for run_id in overdue), return_exceptions=True)
+        self._signal(signal.SIGKILL)
 
     async def kill(self, reason: Reason) -> None:
         self._kill_reason = reason
@@ -136,14 +179,16 @@ class ProcessExecutor:
         try:
             while data := await reader.read(1 << 18):
                 for message in decoder.feed(data):
-                    self._ended(_as_end(message))
+                    self._ended(parsed_end(message))
         except ConnectionError:
             pass
         await self._gone()
 
     def _ended(self, end: RunEnd) -> None:
-        if end.run_id in self._running:
-            self._running.discard(end.run_id)
+        if self._running.pop(end.run_id, None) is not None:
+            self._asked.pop(end.run_id, None)
+            if (timer := self._timers.pop(end.run_id, None)) is not None:
+                timer.cancel()
             self.on_end(end)
 
     async def _gone(self) -> None:
@@ -152,13 +197,24 @@ class ProcessExecutor:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        reason, text = self._kill_reason or Reason.CRASHED, f"the executor ended with {_ending(code)}"
+        culprit, told = self._marker.current, self._kill_reason
+        self._marker.leave()
         self._kill_reason = None
-        for run_id in list(self._running):
-            self._ended(RunEnd(run_id, Status.FAILED, reason, text))
+        for run_id in [run_id for run_id in self._running if run_id not in {order.run_id for order in self._held}]:
+            reason = told or self._blame(run_id, culprit)
+            self._ended(RunEnd(run_id, Status.FAILED, reason, _why(reason, self._running[run_id], _ending(code))))
         if not self._stopping:
             self._log.warning("executor_ended", ending=_ending(code), pid=self.pid)
             await self._start_again()
+
+    def _blame(self, run_id: RunId, culprit: UUID | None) -> Reason:
+        """Whose end this was: the run that had the event loop; else those that were asked to end; else everybody's."""
+        asked = self._asked.get(run_id)
+        if culprit is not None:
+            return (asked or Reason.CRASHED) if run_id == culprit else Reason.NEIGHBOUR
+        if self._asked:
+            return asked or Reason.NEIGHBOUR
+        return Reason.CRASHED
 
     async def _start_again(self) -> None:
         delay = 0.05
@@ -172,7 +228,7 @@ class ProcessExecutor:
                 delay = min(delay * 2, 5.0)
                 continue
             held, self._held = self._held, []
-            self._write([_as_message(order) for order in held])
+            self._write([order_as_message(order) for order in held])
             self._log.info("executor_started", pid=self.pid)
             self.on_restarted(application)
             return
@@ -183,20 +239,12 @@ class ProcessExecutor:
             self._ended(RunEnd(order.run_id, Status.FAILED, Reason.CRASHED, f"no executor: {error}"[:8000]))
 
 
-def _as_message(order: Order) -> Message:
-    return {
-        "type": "run", "run_id": str(order.run_id), "job_id": str(order.job_id), "job_name": order.job_name, "handler": order.handler,
-        "args": order.args, "seq": order.seq, "attempt": order.attempt, "cause": order.cause,
-        "scheduled_for": order.scheduled_for and order.scheduled_for.isoformat(), "timeout_ms": order.timeout_ms,
-        "finish_token": str(order.finish_token),
-    }  # fmt: skip
-
-
-def _as_end(message: Message) -> RunEnd:
-    values = {key: message[key] for key in END_KEYS}
-    reason = values.pop("reason")
-    status = Status(values.pop("status"))
-    return RunEnd(RunId(UUID(message["run_id"])), status, reason and Reason(reason), **values)
+def _why(reason: Reason, order: Order, ending: str) -> str:
+    if reason is Reason.TIMEOUT:
+        return f"timed out after {order.timeout_ms} ms; its executor was ended ({ending})"
+    if reason is Reason.NEIGHBOUR:
+        return f"another run ended the executor that it shared ({ending})"
+    return f"the executor ended with {ending}"
 
 
 def _ending(code: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +28,7 @@ from pgcron_py.registry import Handler, PgCron, Signature, bound_arguments, sign
 from pgcron_py.storage.runs import Finish
 from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.outcome import error_of, json_of, trace_of
+from pgcron_workers.executors.stepping import Marker, Stepped
 from pgcron_workers.executors.transactions import BROKEN_HINT, Guard, TransactionBroken, must_be_in_transaction
 
 Call = Callable[[], Any]
@@ -63,10 +64,11 @@ class LiveRun:
 class Runner:
     """Knows the application's handlers, their instances and their signatures."""
 
-    def __init__(self, app: PgCron, worker_id: WorkerId | None, pools: Pools) -> None:
+    def __init__(self, app: PgCron, worker_id: WorkerId | None, pools: Pools, marker: Marker | None = None) -> None:
         self._app = app
         self.worker_id = worker_id
         self._pools = pools
+        self._marker = marker
         self._signatures: dict[str, Signature] = {}
         self._instances: dict[str, Any] = {}
 
@@ -116,12 +118,16 @@ class Runner:
             try:
                 if run.handler.transactional:
                     return await self._transactional_async(run)
-                return _success(run, await run.call())
+                return _success(run, await self._stepped(run))
             except BaseException as error:
                 return classified(run, error)
 
+    def _stepped(self, run: LiveRun) -> Awaitable[Any]:
+        """The handler's coroutine, its steps marked where the supervisor sees them."""
+        return Stepped(run.call(), self._marker, run.order.run_id) if self._marker is not None else run.call()
+
     def perform_sync(self, run: LiveRun) -> RunEnd:
-        """In a thread. Its time-out is only said to the context: a thread can't be ended from outside."""
+        """In the main thread of a process of its own; the supervisor watches its time."""
         try:
             if run.handler.transactional:
                 return self._transactional_sync(run)
@@ -143,7 +149,7 @@ class Runner:
             await connection.execute(f"SAVEPOINT {guard.savepoint}")
             run.context._connection = connection
             try:
-                end = _success(run, await run.call())
+                end = _success(run, await self._stepped(run))
                 must_be_in_transaction(connection.info.transaction_status)
                 with _savepoint_kept():
                     await connection.execute(guard.check)

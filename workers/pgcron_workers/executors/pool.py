@@ -1,0 +1,87 @@
+"""All executors of a worker behind one interface: `async def` handlers share a process, `def` handlers have one each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from pgcron_py.domain.words import Reason, RunId, WorkerId
+from pgcron_workers.executors.base import Application, Order, RunEnd
+from pgcron_workers.executors.process import ProcessExecutor
+from pgcron_workers.executors.sync_pool import SyncPool
+
+
+class ExecutorPool:
+    """on_end: called once for each submitted run. on_restarted: the application was loaded again after a crash."""
+
+    def __init__(
+        self, config: dict[str, Any], log: FilteringBoundLogger, end_backend: Callable[[RunId], Awaitable[None]]
+    ) -> None:
+        self._async = ProcessExecutor(config, log, end_backend)
+        self._sync = SyncPool(config, log, end_backend)
+        self._is_async: dict[str, bool] = {}
+        self._sync_started = False
+
+    @property
+    def on_end(self) -> Callable[[RunEnd], None]:
+        return self._async.on_end
+
+    @on_end.setter
+    def on_end(self, call: Callable[[RunEnd], None]) -> None:
+        self._async.on_end = self._sync.on_end = call
+
+    @property
+    def on_restarted(self) -> Callable[[Application], None]:
+        return self._async.on_restarted
+
+    @on_restarted.setter
+    def on_restarted(self, call: Callable[[Application], None]) -> None:
+        def restarted(application: Application) -> None:
+            self._know(application)
+            call(application)
+
+        self._async.on_restarted = restarted
+
+    async def start(self) -> Application:
+        """Loads the application. Raises ApplicationFailed with the reason."""
+        application = await self._async.start()
+        self._know(application)
+        if not all(self._is_async.values()):
+            await self._sync.start()
+            self._sync_started = True
+        return application
+
+    def _know(self, application: Application) -> None:
+        self._is_async = {handler["name"]: handler["is_async"] for handler in application.handlers}
+
+    def is_async(self, handler: str) -> bool:
+        return self._is_async.get(handler, True)
+
+    def is_up(self, is_async: bool) -> bool:
+        return self._async.is_up if is_async else self._sync_started
+
+    def belongs_to(self, worker_id: WorkerId) -> None:
+        self._async.belongs_to(worker_id)
+        self._sync.belongs_to(worker_id)
+
+    def submit(self, orders: list[Order]) -> None:
+        together = [order for order in orders if self.is_async(order.handler)]
+        alone = [order for order in orders if not self.is_async(order.handler)]
+        if together:
+            self._async.submit(together)
+        if alone:
+            self._sync.submit(alone)
+
+    def cancel(self, run_ids: list[RunId], reason: Reason) -> None:
+        self._async.cancel(run_ids, reason)
+        self._sync.cancel(run_ids, reason)
+
+    async def kill(self, reason: Reason) -> None:
+        """Ends every run at once, with `reason`; the executors are started again."""
+        await asyncio.gather(self._async.kill(reason), self._sync.kill(reason))
+
+    async def stop(self) -> None:
+        await asyncio.gather(self._async.stop(), self._sync.stop())

@@ -1,0 +1,106 @@
+"""A process for `def` handlers: one run at a time, in the main thread, so that a signal reaches it.
+
+Forked from a server process that has imported the application once. It ends with that server, which ends with the
+supervisor, even when a handler holds the interpreter, and by itself when its channel closes.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import threading
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any
+from uuid import UUID
+
+from pgcron_py.domain.words import Reason, RunId, WorkerId
+from pgcron_py.registry import load_app
+from pgcron_workers.executors.frames import Decoder, Message, encode
+from pgcron_workers.executors.lifeline import die_with
+from pgcron_workers.executors.runner import LiveRun, Pools, Runner, parsed_order
+from pgcron_workers.executors.wire import end_as_message, failed_to_begin
+
+
+class RunStopped(BaseException):
+    """Raised inside a handler by SIGTERM: it was asked to end and did not."""
+
+
+class SyncChild:
+    """The reader thread takes messages; the main thread performs."""
+
+    def __init__(self, channel: socket.socket, runner: Runner) -> None:
+        self._channel, self._runner = channel, runner
+        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._run: LiveRun | None = None
+        self._stop_early: dict[RunId, Reason] = {}
+
+    def serve(self) -> None:
+        signal.signal(signal.SIGTERM, self._terminate)
+        threading.Thread(target=self._read, daemon=True, name="pgcron-channel").start()
+        while True:
+            self._perform(self._orders.get())
+
+    def _read(self) -> None:
+        decoder = Decoder()
+        try:
+            while data := self._channel.recv(1 << 18):
+                for message in decoder.feed(data):
+                    self._handle(message)
+        except OSError:
+            pass
+        os._exit(0)  # the supervisor is gone, or lets this process go
+
+    def _handle(self, message: Message) -> None:
+        match message["type"]:
+            case "run":
+                self._orders.put(message)
+            case "worker":
+                self._runner.worker_id = WorkerId(UUID(message["id"]))
+            case "cancel":
+                for run_id in [RunId(UUID(text)) for text in message["run_ids"]]:
+                    self._ask_to_stop(run_id, Reason(message["reason"]))
+
+    def _ask_to_stop(self, run_id: RunId, reason: Reason) -> None:
+        self._stop_early[run_id] = reason
+        run = self._run
+        if run is not None and run.order.run_id == run_id:
+            run.stop(reason)
+
+    def _terminate(self, number: int, frame: FrameType | None) -> None:
+        if self._run is not None:
+            raise RunStopped
+
+    def _perform(self, message: Message) -> None:
+        try:
+            run = self._runner.prepare(parsed_order(message))
+        except Exception as error:
+            self._send(failed_to_begin(message, error))
+            return
+        self._run = run
+        if reason := self._stop_early.get(run.order.run_id):
+            run.stop(reason)
+        try:
+            end = self._runner.perform_sync(run)
+        finally:
+            self._run = None
+            self._stop_early.clear()
+        self._send(end_as_message(end))
+
+    def _send(self, message: Message) -> None:
+        try:
+            self._channel.sendall(encode([message]))
+        except OSError:
+            os._exit(0)
+
+
+def main(connection: Connection, config: dict[str, Any]) -> None:
+    """What a forked process runs."""
+    die_with(os.getppid())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel = socket.socket(fileno=os.dup(connection.fileno()))
+    connection.close()
+    app = load_app(config["app"])
+    SyncChild(channel, Runner(app, None, Pools(config["database_url"], 1))).serve()

@@ -1,0 +1,243 @@
+"""`def` handlers: one at a time each in a process of their own, kept for the next run while it behaves.
+
+Ending a run that does not end by itself: its context says so (cooperative); after COOPERATIVE_GRACE its backend, if it is
+transactional, and a SIGTERM, which raises inside the handler; after TERM_GRACE more a SIGKILL. Only that run is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from pgcron_py.domain.words import Reason, RunId, Status, WorkerId
+from pgcron_workers.executors import sync_entry
+from pgcron_workers.executors.base import Order, RunEnd
+from pgcron_workers.executors.frames import Decoder, Message, encode
+from pgcron_workers.executors.wire import order_as_message, parsed_end
+
+COOPERATIVE_GRACE = 2.0  # seconds from being asked to SIGTERM
+TERM_GRACE = 2.0  # seconds from SIGTERM to SIGKILL
+IDLE_KEPT = 1  # warm processes kept for the next run
+IDLE_SECONDS = 30.0  # others are let go after this
+
+
+class Slot:
+    """One process and at most one run in it."""
+
+    def __init__(self, process: ForkServerProcess, channel: socket.socket) -> None:
+        self.process, self.channel = process, channel
+        self.order: Order | None = None
+        self.stop_reason: Reason | None = None
+        self.idle_since = time.monotonic()
+        self.timers: list[asyncio.TimerHandle] = []
+
+    def begin(self, order: Order) -> None:
+        self.order, self.stop_reason = order, None
+
+    def clear(self) -> None:
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
+        self.order = None
+        self.idle_since = time.monotonic()
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.process.pid is not None and self.process.is_alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
+
+
+class SyncPool:
+    """on_end: called once for each run. end_backend: ends the backend that carries a transactional run."""
+
+    def __init__(
+        self, config: dict[str, Any], log: FilteringBoundLogger, end_backend: Callable[[RunId], Awaitable[None]]
+    ) -> None:
+        self.on_end: Callable[[RunEnd], None] = lambda end: None
+        self._config, self._log, self._end_backend = config, log, end_backend
+        self._context = multiprocessing.get_context("forkserver")
+        self._slots: set[Slot] = set()
+        self._idle: list[Slot] = []
+        self._worker_id: WorkerId | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[RunId, Reason | None] = {}
+        self._closing = False
+
+    async def start(self) -> None:
+        """Starts the server process, which imports the application, and one warm process."""
+        os.environ[sync_entry.APP_VARIABLE] = self._config["app"]
+        os.environ[sync_entry.SUPERVISOR_VARIABLE] = str(os.getpid())
+        self._context.set_forkserver_preload([sync_entry.PRELOAD])
+        with sync_entry.main_module_left_alone():
+            forkserver.ensure_running()  # here, in the main thread: the kernel ties its life to the thread that starts it
+        slot = await self._new_slot()
+        self._idle.append(slot)
+
+    @property
+    def pids(self) -> list[int]:
+        return [slot.process.pid for slot in self._slots if slot.process.pid is not None]
+
+    def belongs_to(self, worker_id: WorkerId) -> None:
+        self._worker_id = worker_id
+        for slot in self._slots:
+            self._write(slot, {"type": "worker", "id": str(worker_id)})
+
+    def submit(self, orders: list[Order]) -> None:
+        for order in orders:
+            if self._idle:
+                self._begin(self._idle.pop(), order)
+            else:
+                self._waiting[order.run_id] = None
+                self._spawn(self._begin_in_new_slot(order))
+
+    def cancel(self, run_ids: list[RunId], reason: Reason) -> None:
+        wanted = set(run_ids)
+        for run_id in wanted & self._waiting.keys():
+            self._waiting[run_id] = reason
+        for slot in list(self._slots):
+            if slot.order is not None and slot.order.run_id in wanted:
+                self._stop_run(slot, reason)
+
+    async def kill(self, reason: Reason) -> None:
+        for slot in list(self._slots):
+            slot.stop_reason = slot.stop_reason or reason
+            slot.signal(signal.SIGKILL)
+        for _ in range(250):
+            if not any(slot.order for slot in self._slots):
+                return
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        self._closing = True
+        for slot in list(self._slots):
+            slot.channel.close()
+            if slot.order is not None:
+                slot.signal(signal.SIGKILL)
+        for slot in list(self._slots):
+            await asyncio.to_thread(slot.process.join, 5)
+        for task in self._tasks:
+            task.cancel()
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _new_slot(self) -> Slot:
+        ours, theirs = self._context.Pipe(duplex=True)
+        process = self._context.Process(target=sync_entry.main, args=(theirs, self._config), daemon=True)
+        await asyncio.to_thread(_started, process)
+        theirs.close()
+        channel = socket.socket(fileno=os.dup(ours.fileno()))
+        ours.close()
+        channel.setblocking(False)
+        slot = Slot(process, channel)
+        self._slots.add(slot)
+        self._spawn(self._read(slot))
+        if self._worker_id is not None:
+            self._write(slot, {"type": "worker", "id": str(self._worker_id)})
+        return slot
+
+    async def _begin_in_new_slot(self, order: Order) -> None:
+        try:
+            slot = await self._new_slot()
+        except Exception as error:
+            self._waiting.pop(order.run_id, None)
+            self.on_end(RunEnd(order.run_id, Status.FAILED, Reason.CRASHED, f"no process for the handler: {error}"))
+            return
+        reason = self._waiting.pop(order.run_id, None)
+        self._begin(slot, order)
+        if reason is not None:
+            self._stop_run(slot, reason)
+
+    def _begin(self, slot: Slot, order: Order) -> None:
+        slot.begin(order)
+        self._write(slot, order_as_message(order))
+        if order.timeout_ms is not None:
+            loop = asyncio.get_running_loop()
+            slot.timers.append(loop.call_later(order.timeout_ms / 1000, self._stop_run, slot, Reason.TIMEOUT))
+
+    def _stop_run(self, slot: Slot, reason: Reason) -> None:
+        if slot.order is None or slot.stop_reason is not None:
+            return
+        slot.stop_reason = reason
+        self._write(slot, {"type": "cancel", "run_ids": [str(slot.order.run_id)], "reason": reason})
+        loop = asyncio.get_running_loop()
+        slot.timers.append(loop.call_later(COOPERATIVE_GRACE, self._terminate, slot, slot.order.run_id))
+
+    def _terminate(self, slot: Slot, run_id: RunId) -> None:
+        self._spawn(self._end_backend(run_id))
+        slot.signal(signal.SIGTERM)
+        loop = asyncio.get_running_loop()
+        slot.timers.append(loop.call_later(TERM_GRACE, slot.signal, signal.SIGKILL))
+
+    def _write(self, slot: Slot, message: Message) -> None:
+        """An order is far smaller than a socket's buffer, and a process has one at a time."""
+        with contextlib.suppress(OSError):
+            slot.channel.send(encode([message]))
+
+    async def _read(self, slot: Slot) -> None:
+        loop, decoder = asyncio.get_running_loop(), Decoder()
+        try:
+            while data := await loop.sock_recv(slot.channel, 1 << 18):
+                for message in decoder.feed(data):
+                    self._ended(slot, parsed_end(message))
+        except OSError:
+            pass
+        await self._gone(slot)
+
+    def _ended(self, slot: Slot, end: RunEnd) -> None:
+        slot.clear()
+        self._idle.append(slot)
+        self.on_end(end)
+        self._let_go_of_idle()
+
+    def _let_go_of_idle(self) -> None:
+        now = time.monotonic()
+        while len(self._idle) > IDLE_KEPT and now - self._idle[0].idle_since > IDLE_SECONDS:
+            slot = self._idle.pop(0)
+            slot.channel.close()  # it ends by itself
+
+    async def _gone(self, slot: Slot) -> None:
+        """The process ended, with or without a run in it."""
+        await asyncio.to_thread(slot.process.join, 5)
+        self._slots.discard(slot)
+        with contextlib.suppress(ValueError):
+            self._idle.remove(slot)
+        order, reason = slot.order, slot.stop_reason or Reason.CRASHED
+        slot.clear()
+        with contextlib.suppress(OSError):
+            slot.channel.close()
+        if order is not None:
+            self.on_end(RunEnd(order.run_id, Status.FAILED, reason, ending_text(slot.process.exitcode, reason, order)))
+
+
+def _started(process: ForkServerProcess) -> None:
+    with sync_entry.main_module_left_alone():
+        process.start()
+
+
+def ending_text(code: int | None, reason: Reason, order: Order) -> str:
+    how = (
+        "an unknown end"
+        if code is None
+        else f"signal {signal.Signals(-code).name}"
+        if code < 0
+        else f"exit code {code}"
+    )
+    if reason is Reason.TIMEOUT:
+        return f"timed out after {order.timeout_ms} ms; its process was ended ({how})"
+    if reason is Reason.CRASHED:
+        return f"the handler's process ended with {how}"
+    return f"stopped: {reason}; its process was ended ({how})"
