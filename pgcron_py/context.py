@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -35,11 +36,23 @@ class JobContext:
     metadata: dict[str, Any] = field(default_factory=dict)
     _is_cancelled: bool = field(default=False, repr=False)
     _connection: Any = field(default=None, repr=False)
+    _result: Any = field(default=None, repr=False)
+    _on_progress: Callable[[float, str | None], None] | None = field(default=None, repr=False)
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody asked this run to end: by time-out, by hand or by shutdown. Long handlers look now and then."""
         return self._is_cancelled
+
+    def progress(self, fraction: float, text: str | None = None) -> None:
+        """Says how far the run is: 0.0 to 1.0, with a few words. Call it as often as you like; at most two a second are
+        stored, while the run goes on."""
+        if self._on_progress is not None:
+            self._on_progress(fraction, text)
+
+    def result(self, value: Any) -> None:
+        """Sets the run's result, JSON-able. Unless it is None it wins over what the handler returns."""
+        self._result = value
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:

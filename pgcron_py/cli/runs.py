@@ -1,4 +1,4 @@
-"""`pgcron runs list` and `show`."""
+"""`pgcron runs list`, `show` and `tail`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import click
 
 from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
+from pgcron_py.cli.failures import clean
 from pgcron_py.cli.lazy import Group
 from pgcron_py.cli.options import database, database_option, json_option, moment
 
 if TYPE_CHECKING:
     from pgcron_py.app.runs import RunDetail, RunRow
+    from pgcron_py.app.runs_output import OutputLine
 
 STATUSES = ["RUNNING", "SUCCESS", "FAILED"]
+STREAMS = ["stdout", "stderr", "log"]
 CAUSES = ["schedule", "manual", "retry", "backfill", "buffered"]
 COLUMNS = ("run", "status", "cause", "due", "started", "took", "error")
 ERROR_SHOWN = 80  # characters in a list
@@ -25,7 +28,7 @@ ERROR_SHOWN = 80  # characters in a list
 
 @click.group(cls=Group)
 def runs() -> None:
-    """List and show runs."""
+    """List and show runs, and what they write."""
 
 
 @runs.command("list")
@@ -127,3 +130,25 @@ def _data(run: RunDetail) -> list[tuple[str, Any]]:
         ("error", run.error),
         ("trace", trace),
     ]
+
+
+@runs.command()
+@click.argument("run")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
+@click.option("--stream", type=click.Choice(STREAMS), help="Only what it wrote there.")
+@json_option
+@database_option
+def tail(run: str, follow: bool, stream: str | None, as_json: bool, database_url: str | None) -> None:
+    """Print what a run wrote: its first and last 64 KiB. RUN as for `show`; --json prints an object for each line."""
+    from pgcron_py.app.runs import find_run
+    from pgcron_py.app.runs_output import follow_output, output_of
+
+    with database(database_url) as connection:
+        run_id = find_run(connection, run)
+        for line in (follow_output if follow else output_of)(connection, run_id, stream):
+            click.echo(output.compact(asdict(line)) if as_json else _output_line(line))
+
+
+def _output_line(line: OutputLine) -> str:
+    """As it was written; a record with its level before it."""
+    return clean(f"{line.level} {line.text}" if line.level not in (None, "DROPPED") else line.text)

@@ -31,6 +31,7 @@ SELECT r.run_id, r.lines, r.bytes, r.dropped_lines, r.dropped_bytes, r.is_comple
  ORDER BY r.run_id
 ON CONFLICT (run_id) DO UPDATE SET lines = excluded.lines, bytes = excluded.bytes, dropped_lines = excluded.dropped_lines,
   dropped_bytes = excluded.dropped_bytes, is_complete = excluded.is_complete, updated_at = clock_timestamp()
+  WHERE NOT o.is_complete
 """
 # SKIP LOCKED: a finish holds the row, so the run has ended; and this must never wait for a finish, nor deadlock with one.
 PROGRESS = """
