@@ -28,12 +28,13 @@ from pgcron_workers.listener import Listener
 from pgcron_workers.logs import speak_as
 from pgcron_workers.loop import AWAY_MOST, Alarm, keep_doing
 from pgcron_workers.observer import NOBODY, Observer
+from pgcron_workers.output_recorder import OutputRecorder
 from pgcron_workers.reaper import Reaper
 from pgcron_workers.recorder import Recorder
 from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session, Use
 from pgcron_workers.vitals import Vitals
 
-OWN_CONNECTIONS = 5  # claim, record, listen, reap, and one to end backends, opened when needed
+OWN_CONNECTIONS = 6  # claim, record, output, listen, reap, and one to end backends, opened when needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Supervisor:
         self._config, self._log = config, log
         self._watch = DatabaseWatch(log)
         warm_ups: dict[str, Use | None] = {
-            "claim": claims.warm_up, "record": runs.warm_up, "listen": None, "reap": None, "stop": None,
+            "claim": claims.warm_up, "record": runs.warm_up, "output": None, "listen": None, "reap": None, "stop": None,
         }  # fmt: skip
         self._sessions = {duty: Session(config.database_url, duty, self._watch, use) for duty, use in warm_ups.items()}
         self._book, self._clock, self._lease = Book(), DatabaseClock(), Lease(config.lease_ttl)
@@ -89,6 +90,7 @@ class Supervisor:
         self._recorder = Recorder(
             self._sessions["record"], self._book, log, on_free=self._slot_freed, on_retry=self._claimer.hint
         )
+        self._output = OutputRecorder(self._sessions["output"], self._clock, log)
         self._reaper = Reaper(self._sessions["reap"], log, on_reaped=self._claimer.hint)
         self._heartbeat = Heartbeat(
             self._book, self._lease, self._clock, self._claimer, self._executor, self._reaper.alarm, log,
@@ -96,6 +98,7 @@ class Supervisor:
         )  # fmt: skip
         self._listener = Listener(self._sessions["listen"], self._heartbeat, self._claimer, self._watch, log)
         self._executor.on_end = self._recorder.ended
+        self._executor.on_output(self._output.received)
         self._executor.on_restarted = self._executor_restarted
 
     def _free_slots(self, is_async: bool) -> int:
@@ -147,7 +150,7 @@ class Supervisor:
             return 0
         duties = [
             asyncio.create_task(keep_doing(duty, duty.alarm, self._log), name=duty.name)
-            for duty in (self._claimer, self._recorder, self._reaper)
+            for duty in (self._claimer, self._recorder, self._output, self._reaper)
         ]
         duties.append(asyncio.create_task(keep_doing(self._listener, Alarm(), self._log), name="listener"))
         duties.append(asyncio.create_task(self._watch_lease(), name="lease"))
@@ -222,6 +225,7 @@ class Supervisor:
         self._executor.belongs_to(worker_id)
         self._claimer.handlers = application.handler_names
         self._recorder.worker_id = self._heartbeat.worker_id = self._claimer.worker_id = worker_id
+        self._output.worker_id = worker_id
         self._claimer.hint()
 
     def _executor_restarted(self, application: Application) -> None:
@@ -277,6 +281,7 @@ class Supervisor:
             self._log.warning(
                 "results_not_written", runs=self._recorder.waiting, effect="they become `lost` when the lease lapses"
             )
+        await asyncio.wait({asyncio.ensure_future(self._output.flushed())}, timeout=3)
         for duty in duties:
             duty.cancel()
         await asyncio.wait(duties, timeout=5)

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -20,9 +21,11 @@ from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.errors import PgCronError
 from pgcron_py.registry import PgCron, load_app
 from pgcron_workers.executors.base import RunEnd
+from pgcron_workers.executors.capture import Outputs, captured, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.outcome import error_of, trace_of
 from pgcron_workers.executors.runner import LiveRun, Pools, Runner, parsed_order
+from pgcron_workers.executors.sanitise import keep_secret
 from pgcron_workers.executors.stepping import Marker
 from pgcron_workers.executors.wire import end_as_message, failed_to_begin
 
@@ -38,6 +41,8 @@ class Child:
         self._decoder = Decoder()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._news: deque[Message] = deque()
+        self._outputs = Outputs(self._tell)
 
     async def serve(self) -> NoReturn:
         while data := await self._loop.sock_recv(self._channel, 1 << 18):
@@ -66,7 +71,10 @@ class Child:
             self._send(failed_to_begin(message, error))
             return
         self._runs[run.order.run_id] = run
-        run.task = asyncio.ensure_future(self._perform(run))
+        output = self._outputs.open(run.order.run_id)
+        run.context._on_progress = output.progress
+        with captured(output):
+            run.task = asyncio.ensure_future(self._perform(run))
         self._tasks.add(run.task)
         run.task.add_done_callback(self._tasks.discard)
 
@@ -75,7 +83,20 @@ class Child:
 
     def _ended(self, end: RunEnd) -> None:
         self._runs.pop(end.run_id, None)
+        last = self._outputs.closed(end.run_id)
+        self._send_news()
+        if last:
+            self._send({"type": "output", "runs": last})
         self._send(end_as_message(end))
+
+    def _tell(self, news: list[Message]) -> None:
+        """In the thread of the outputs."""
+        self._news.append({"type": "output", "runs": news})
+        self._loop.call_soon_threadsafe(self._send_news)
+
+    def _send_news(self) -> None:
+        while self._news:
+            self._send(self._news.popleft())
 
     def _send(self, message: Message) -> None:
         if not self._outgoing:
@@ -116,6 +137,7 @@ def described(app: PgCron) -> Message:
 async def run(channel: socket.socket, config: dict[str, Any], marker: Marker) -> None:
     try:
         app = load_app(config["app"])
+        keep_secret(config["database_url"])
         hello = described(app)
     except PgCronError as error:
         channel.sendall(encode([{"type": "failed", "error": str(error), "hint": error.hint, "trace": None}]))
@@ -133,6 +155,7 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     config: dict[str, Any] = next(iter(_first_message(channel)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to answer
+    install()
     logging.basicConfig(level=config["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asyncio.run(run(channel, config, Marker(int(sys.argv[2]))))
 

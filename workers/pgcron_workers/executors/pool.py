@@ -33,6 +33,10 @@ class ExecutorPool:
     def on_end(self, call: Callable[[RunEnd], None]) -> None:
         self._async.on_end = self._sync.on_end = call
 
+    def on_output(self, call: Callable[[list[dict[str, Any]]], None]) -> None:
+        """call: takes the news of what runs write."""
+        self._async.on_output = self._sync.on_output = call
+
     @property
     def on_restarted(self) -> Callable[[Application], None]:
         return self._async.on_restarted

@@ -36,6 +36,7 @@ class ProcessExecutor:
         self, config: dict[str, Any], log: FilteringBoundLogger, end_backend: Callable[[RunId], Awaitable[None]]
     ) -> None:
         self.on_end: Callable[[RunEnd], None] = lambda end: None
+        self.on_output: Callable[[list[Message]], None] = lambda news: None
         self.on_restarted: Callable[[Application], None] = lambda application: None
         self._config = config
         self._log = log
@@ -179,7 +180,10 @@ class ProcessExecutor:
         try:
             while data := await reader.read(1 << 18):
                 for message in decoder.feed(data):
-                    self._ended(parsed_end(message))
+                    if message["type"] == "output":
+                        self.on_output(message["runs"])
+                    else:
+                        self._ended(parsed_end(message))
         except ConnectionError:
             pass
         await self._gone()

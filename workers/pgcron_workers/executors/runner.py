@@ -276,8 +276,14 @@ def _success(run: LiveRun, value: Any) -> RunEnd:
     if run.stop_reason is not None:
         raise asyncio.CancelledError
     metadata = json_of(run.context.metadata) if run.context.metadata else {}
-    result = None if value is None else json_of(value)
+    result = _result_of(run, value)
     return RunEnd(run.order.run_id, Status.SUCCESS, metadata=metadata, result=result, duration=run.elapsed_ms())
+
+
+def _result_of(run: LiveRun, value: Any = None) -> Any:
+    """What the handler set wins over what it returned."""
+    given = run.context._result if run.context._result is not None else value
+    return None if given is None else json_of(given)
 
 
 def _finish_of(run: LiveRun, end: RunEnd) -> Finish:
@@ -297,7 +303,7 @@ def classified(run: LiveRun, error: BaseException) -> RunEnd:
     text = _stopped_text(run) if run.stop_reason is not None else error_of(error)
     return RunEnd(
         run.order.run_id, Status.FAILED, reason, text, None if run.stop_reason else trace_of(error),
-        json_of(run.context.metadata) or {}, duration=run.elapsed_ms(),
+        json_of(run.context.metadata) or {}, _result_of(run), duration=run.elapsed_ms(),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ supervisor, even when a handler holds the interpreter, and by itself when its ch
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import signal
@@ -18,9 +19,11 @@ from uuid import UUID
 
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.registry import load_app
+from pgcron_workers.executors.capture import Outputs, captured, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.lifeline import die_with
 from pgcron_workers.executors.runner import LiveRun, Pools, Runner, parsed_order
+from pgcron_workers.executors.sanitise import keep_secret
 from pgcron_workers.executors.wire import end_as_message, failed_to_begin
 
 
@@ -36,6 +39,8 @@ class SyncChild:
         self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._run: LiveRun | None = None
         self._stop_early: dict[RunId, Reason] = {}
+        self._sending = threading.Lock()
+        self._outputs = Outputs(lambda news: self._send({"type": "output", "runs": news}))
 
     def serve(self) -> None:
         signal.signal(signal.SIGTERM, self._terminate)
@@ -82,16 +87,22 @@ class SyncChild:
         self._run = run
         if reason := self._stop_early.get(run.order.run_id):
             run.stop(reason)
+        output = self._outputs.open(run.order.run_id)
+        run.context._on_progress = output.progress
         try:
-            end = self._runner.perform_sync(run)
+            with captured(output):
+                end = self._runner.perform_sync(run)
         finally:
             self._run = None
             self._stop_early.clear()
+        if last := self._outputs.closed(run.order.run_id):
+            self._send({"type": "output", "runs": last})
         self._send(end_as_message(end))
 
     def _send(self, message: Message) -> None:
         try:
-            self._channel.sendall(encode([message]))
+            with self._sending:
+                self._channel.sendall(encode([message]))
         except OSError:
             os._exit(0)
 
@@ -102,5 +113,8 @@ def main(connection: Connection, config: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=os.dup(connection.fileno()))
     connection.close()
+    install()
+    logging.basicConfig(level=config["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     app = load_app(config["app"])
+    keep_secret(config["database_url"])
     SyncChild(channel, Runner(app, None, Pools(config["database_url"], 1))).serve()

@@ -65,6 +65,7 @@ class SyncPool:
         self, config: dict[str, Any], log: FilteringBoundLogger, end_backend: Callable[[RunId], Awaitable[None]]
     ) -> None:
         self.on_end: Callable[[RunEnd], None] = lambda end: None
+        self.on_output: Callable[[list[Message]], None] = lambda news: None
         self._config, self._log, self._end_backend = config, log, end_backend
         self._context = multiprocessing.get_context("forkserver")
         self._slots: set[Slot] = set()
@@ -192,7 +193,10 @@ class SyncPool:
         try:
             while data := await loop.sock_recv(slot.channel, 1 << 18):
                 for message in decoder.feed(data):
-                    self._ended(slot, parsed_end(message))
+                    if message["type"] == "output":
+                        self.on_output(message["runs"])
+                    else:
+                        self._ended(slot, parsed_end(message))
         except OSError:
             pass
         await self._gone(slot)
