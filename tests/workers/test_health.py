@@ -223,6 +223,19 @@ def test_without_a_port_nothing_listens_and_nothing_is_imported_for_it() -> None
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 
+def test_every_metric_is_documented() -> None:
+    from pgcron_workers.metrics import Metrics
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    told = text_string_to_metric_families(Metrics(lambda: WELL).text().decode())
+    names = {sample.name for family in told for sample in family.samples if sample.name.startswith("pgcron_")}
+    bases = {
+        name.removesuffix("_created").removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
+        for name in names
+    }
+    assert [name for name in sorted(bases) if name not in page] == []
+
+
 # -- the small server
 
 

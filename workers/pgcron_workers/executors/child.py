@@ -20,6 +20,7 @@ from uuid import UUID
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.errors import PgCronError
 from pgcron_py.registry import PgCron, load_app
+from pgcron_workers import tracing
 from pgcron_workers.executors.base import RunEnd
 from pgcron_workers.executors.capture import Outputs, captured, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
@@ -62,6 +63,7 @@ class Child:
                 self._runner.worker_id = WorkerId(UUID(message["id"]))
             case "stop":
                 self._flush()
+                tracing.flush()
                 os._exit(0)
 
     def _begin(self, message: Message) -> None:

@@ -30,6 +30,7 @@ from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.outcome import error_of, json_of, trace_of
 from pgcron_workers.executors.stepping import Marker, Stepped
 from pgcron_workers.executors.transactions import BROKEN_HINT, Guard, TransactionBroken, must_be_in_transaction
+from pgcron_workers.tracing import spanned
 
 Call = Callable[[], Any]
 
@@ -114,6 +115,10 @@ class Runner:
         return self._instances[key]
 
     async def perform_async(self, run: LiveRun) -> RunEnd:
+        with spanned(run.order) as told:
+            return told(await self._perform_async(run))
+
+    async def _perform_async(self, run: LiveRun) -> RunEnd:
         with _timed_out_after(run, asyncio.get_running_loop()):
             try:
                 if run.handler.transactional:
@@ -127,6 +132,10 @@ class Runner:
         return Stepped(run.call(), self._marker, run.order.run_id) if self._marker is not None else run.call()
 
     def perform_sync(self, run: LiveRun) -> RunEnd:
+        with spanned(run.order) as told:
+            return told(self._perform_sync(run))
+
+    def _perform_sync(self, run: LiveRun) -> RunEnd:
         """In the main thread of a process of its own; the supervisor watches its time."""
         try:
             if run.handler.transactional:

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.registry import load_app
+from pgcron_workers import tracing
 from pgcron_workers.executors.capture import Outputs, captured, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.lifeline import die_with
@@ -56,6 +57,7 @@ class SyncChild:
                     self._handle(message)
         except OSError:
             pass
+        tracing.flush()
         os._exit(0)  # the supervisor is gone, or lets this process go
 
     def _handle(self, message: Message) -> None:
