@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     health_host: str = Field(
         "127.0.0.1", description="address of the health port; 0.0.0.0 = all, for probes from outside"
     )
+    cancel_grace: float = Field(
+        2.0, gt=0, le=3600, description="seconds from asking a run to end to SIGTERM, and again from there to SIGKILL"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto = console on a terminal, else json"

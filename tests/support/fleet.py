@@ -98,7 +98,7 @@ class Fleet:
     def __init__(self, folder: Path, url: str, worker_url: str) -> None:
         self.folder, self.url, self.worker_url = folder, url, worker_url
         self.workers: list[Worker] = []
-        self.environment: dict[str, str] = {"PGCRON_LEASE_TTL": "30", "PGCRON_BEAT": "6"}
+        self.environment: dict[str, str] = {"PGCRON_LEASE_TTL": "30", "PGCRON_BEAT": "6", "PGCRON_CANCEL_GRACE": "0.5"}
 
     def app(self, source: str, name: str = "jobs") -> None:
         """Writes the application's module. A table `effect` takes what handlers do."""

@@ -45,6 +45,7 @@ class WorkerConfig:
     app: str
     concurrency: int = 100
     processes: int = 4
+    cancel_grace: float = 2.0
     queues: list[str] | None = None
     lease_ttl: float = 30.0
     beat: float = 6.0
@@ -69,6 +70,7 @@ class Supervisor:
                 "database_url": config.database_url,
                 "connections": min(config.concurrency, 20),
                 "log_level": config.log_level,
+                "cancel_grace": config.cancel_grace,
             },
             log,
             self._end_backend,

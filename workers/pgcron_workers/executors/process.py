@@ -1,6 +1,6 @@
 """The executor process of `async def` handlers: started, fed, watched, and started again after a crash.
 
-A run that does not end within COOPERATIVE_GRACE of being asked to, or that has the event loop and does not give it back,
+A run that does not end within the grace (cancel_grace) of being asked to, or that has the event loop and does not give it back,
 can only be ended with its process. Its neighbours are innocent: they end as `neighbour`, which is no strike.
 """
 
@@ -26,7 +26,6 @@ from pgcron_workers.executors.stepping import Marker
 from pgcron_workers.executors.wire import order_as_message, parsed_end
 
 START_LIMIT = 60.0  # seconds for importing the application
-COOPERATIVE_GRACE = 2.0  # seconds from being asked to end to the end of the process
 
 
 class ProcessExecutor:
@@ -41,6 +40,7 @@ class ProcessExecutor:
         self._config = config
         self._log = log
         self._end_backend = end_backend
+        self._grace: float = config["cancel_grace"]
         self._marker, self._marker_fd = Marker.made()
         self._running: dict[RunId, Order] = {}
         self._asked: dict[RunId, Reason] = {}
@@ -106,7 +106,7 @@ class ProcessExecutor:
         for order in orders:
             self._running[order.run_id] = order
             if order.timeout_ms is not None:
-                self._watch(order.run_id, order.timeout_ms / 1000 + COOPERATIVE_GRACE, Reason.TIMEOUT)
+                self._watch(order.run_id, order.timeout_ms / 1000 + self._grace, Reason.TIMEOUT)
         if self._writer is None:
             self._held.extend(orders)  # the process is being started again
             return
@@ -119,7 +119,7 @@ class ProcessExecutor:
         for run_id in mine:
             if run_id not in self._asked:
                 self._asked[run_id] = reason
-                self._watch(run_id, COOPERATIVE_GRACE, reason)
+                self._watch(run_id, self._grace, reason)
 
     def _watch(self, run_id: RunId, seconds: float, reason: Reason) -> None:
         if (earlier := self._timers.pop(run_id, None)) is not None:

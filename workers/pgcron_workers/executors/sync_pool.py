@@ -1,7 +1,7 @@
 """`def` handlers: one at a time each in a process of their own, kept for the next run while it behaves.
 
-Ending a run that does not end by itself: its context says so (cooperative); after COOPERATIVE_GRACE its backend, if it is
-transactional, and a SIGTERM, which raises inside the handler; after TERM_GRACE more a SIGKILL. Only that run is touched.
+Ending a run that does not end by itself: its context says so (cooperative); after the grace (cancel_grace) its backend, if it
+is transactional, and a SIGTERM, which raises inside the handler; after as long again a SIGKILL. Only that run is touched.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.wire import order_as_message, parsed_end
 
-COOPERATIVE_GRACE = 2.0  # seconds from being asked to SIGTERM
-TERM_GRACE = 2.0  # seconds from SIGTERM to SIGKILL
 IDLE_KEPT = 1  # warm processes kept for the next run
 IDLE_SECONDS = 30.0  # others are let go after this
 
@@ -67,6 +65,7 @@ class SyncPool:
         self.on_end: Callable[[RunEnd], None] = lambda end: None
         self.on_output: Callable[[list[Message]], None] = lambda news: None
         self._config, self._log, self._end_backend = config, log, end_backend
+        self._grace: float = config["cancel_grace"]
         self._context = multiprocessing.get_context("forkserver")
         self._slots: set[Slot] = set()
         self._idle: list[Slot] = []
@@ -175,18 +174,22 @@ class SyncPool:
         slot.stop_reason = reason
         self._write(slot, {"type": "cancel", "run_ids": [str(slot.order.run_id)], "reason": reason})
         loop = asyncio.get_running_loop()
-        slot.timers.append(loop.call_later(COOPERATIVE_GRACE, self._terminate, slot, slot.order.run_id))
+        slot.timers.append(loop.call_later(self._grace, self._terminate, slot, slot.order.run_id))
 
     def _terminate(self, slot: Slot, run_id: RunId) -> None:
         self._spawn(self._end_backend(run_id))
         slot.signal(signal.SIGTERM)
         loop = asyncio.get_running_loop()
-        slot.timers.append(loop.call_later(TERM_GRACE, slot.signal, signal.SIGKILL))
+        slot.timers.append(loop.call_later(self._grace, slot.signal, signal.SIGKILL))
 
     def _write(self, slot: Slot, message: Message) -> None:
-        """An order is far smaller than a socket's buffer, and a process has one at a time."""
-        with contextlib.suppress(OSError):
-            slot.channel.send(encode([message]))
+        """Whole or not at all. The process's reader thread takes it, and an order comes only to a process that is idle."""
+        try:
+            slot.channel.setblocking(True)
+            slot.channel.sendall(encode([message]))
+            slot.channel.setblocking(False)
+        except OSError:
+            return  # it is gone: its reader notices
 
     async def _read(self, slot: Slot) -> None:
         loop, decoder = asyncio.get_running_loop(), Decoder()
