@@ -30,8 +30,12 @@ demo: $(READY)  ## Start PostgreSQL, workers and the admin, with jobs to look at
 	@$(BIN)/pgcron demo $(ARGS)
 
 .PHONY: test
-test: $(READY)  ## Run the tests
-	PGCRON_TEST_PG=$(PG) $(PYTEST) $(ARGS)
+test: $(READY)  ## Run the tests, but for the long ones
+	PGCRON_TEST_PG=$(PG) $(PYTEST) $(or $(ARGS),-m "not long")
+
+.PHONY: long
+long: $(READY)  ## Run the long tests: faults on real workers
+	PGCRON_TEST_PG=$(PG) $(PYTEST) -m long $(ARGS)
 
 .PHONY: check
 check: check-format check-lint check-types check-layers  ## Check format, lint, types and layers (not the tests)

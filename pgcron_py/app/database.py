@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pgcron_py.resources import resource_dir
 from pgcron_py.storage.sqlstates import refusals_translated
 
 LOCK_WAIT = "2s"
+_ALEMBIC = threading.Lock()  # Alembic keeps the migration that runs in a module: one at a time in a process
 UPGRADE_LOCK = 0x70676372  # one upgrade at a time in a database
 
 ROLES = ("pgcron_owner", "pgcron_worker", "pgcron_reader")
@@ -124,7 +126,7 @@ def _told(error: BaseException | None) -> Exception | None:
 
 @contextmanager
 def _migration_connection(url: str) -> Iterator[tuple[Connection, Config]]:
-    with _connected(url) as connection:
+    with _ALEMBIC, _connected(url) as connection:
         _prepare_roles_and_schema(connection)
         config = _config()
         config.attributes["connection"] = connection

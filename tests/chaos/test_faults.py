@@ -22,6 +22,8 @@ from pgcron_py.embedded import EmbeddedServer
 from support.fleet import Fleet, fleet_in, wait_for
 from support.proxy import Proxy, proxied, socket_of
 
+pytestmark = pytest.mark.long
+
 QUICK = {"PGCRON_LEASE_TTL": "4", "PGCRON_BEAT": "0.8"}
 
 MANY_JOBS = """

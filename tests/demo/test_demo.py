@@ -172,6 +172,7 @@ def test_nothing_outlives_a_killed_demo(folder: Path) -> None:
         assert not [pid for pid in family if is_alive(pid)]
 
 
+@pytest.mark.long
 def test_a_killed_worker_is_started_again_and_a_taken_port_is_passed_over(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

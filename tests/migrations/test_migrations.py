@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -82,20 +84,18 @@ def test_an_upgrade_waits_two_seconds_for_a_lock_then_says_so(empty_db_url: str)
 
 
 def test_two_upgrades_at_once_both_end_well(empty_db_url: str) -> None:
-    results: list[object] = []
+    script = "import sys; from pgcron_py.app.database import upgrade; print(upgrade(sys.argv[1]).is_current)"
+    upgrades = [
+        subprocess.Popen([sys.executable, "-c", script, empty_db_url], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [upgrade.communicate(timeout=60)[0] for upgrade in upgrades] == ["True\n", "True\n"]
 
-    def upgrade() -> None:
-        try:
-            results.append(database.upgrade(empty_db_url).is_current)
-        except Exception as error:
-            results.append(error)
 
-    threads = [threading.Thread(target=upgrade) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == [True, True]
+def test_two_threads_that_upgrade_take_turns(empty_db_url: str) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        states = list(threads.map(database.upgrade, [empty_db_url] * 2))
+    assert [state.is_current for state in states] == [True, True]
 
 
 def test_an_unreachable_database_is_one_clear_error() -> None:

@@ -65,6 +65,7 @@ def test_a_def_handler_that_looks_at_its_context_ends_by_itself(fleet: Fleet) ->
 
 
 @pytest.mark.parametrize("body", ["time.sleep(600)", REGEX, "while True: pass"])
+@pytest.mark.long
 def test_an_async_handler_that_blocks_the_loop_is_ended_and_its_neighbours_are_innocent(
     fleet: Fleet, body: str
 ) -> None:
@@ -121,6 +122,7 @@ def test_an_async_handler_that_swallows_its_cancellation_is_ended_with_its_execu
     ],
 )
 @pytest.mark.parametrize("kind", ["def", "async def"])
+@pytest.mark.long
 def test_a_crash_fails_only_its_own_run_within_a_second(fleet: Fleet, kind: str, body: str, ending: str) -> None:
     fleet.app(NEIGHBOURS + f"@app.cron_job('bad', '@yearly')\n{kind} bad() -> None:\n    {body}\n")
     worker = fleet.start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from support.fleet import Fleet, wait_for
 
 PLANNED = "SELECT FROM pgcron.cron_job WHERE name = %s AND NOT needs_plan"
@@ -113,6 +115,7 @@ def test_output_and_progress_are_there_while_the_run_goes_on(fleet: Fleet) -> No
     assert totals_of(fleet, "waits")["lines"] == 1
 
 
+@pytest.mark.long
 def test_a_million_lines_leave_their_head_their_tail_and_their_number(fleet: Fleet) -> None:
     fleet.app(LONG)
     fleet.start()
