@@ -57,7 +57,7 @@ class Bench:
     def fresh(self) -> None:
         self.connection.execute("DELETE FROM pgcron.cron_worker")
         self.connection.execute(
-            "TRUNCATE pgcron.cron_log, pgcron.cron_request, pgcron.cron_miss, pgcron.cron_outbox, pgcron.cron_job"
+            "TRUNCATE pgcron.cron_log, pgcron.cron_request, pgcron.cron_miss, pgcron.cron_outbox, pgcron.cron_job CASCADE"
         )
         self.connection.execute("VACUUM ANALYZE")
         self.connection.execute("CHECKPOINT")
