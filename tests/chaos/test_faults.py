@@ -244,7 +244,7 @@ def test_a_finish_whose_reply_was_lost_is_recorded_once(fleet: Fleet, proxy) -> 
     assert fleet.broken_invariants() == []
 
 
-def test_a_transactional_commit_whose_reply_was_lost_is_a_success(fleet: Fleet, proxy) -> None:
+def test_a_transactional_run_cut_off_before_its_commit_leaves_no_effect_and_is_db_error(fleet: Fleet, proxy) -> None:
     through, url = proxy
     fleet.app(PLAIN)
     fleet.environment |= QUICK

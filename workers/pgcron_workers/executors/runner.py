@@ -1,7 +1,7 @@
 """Performing one run, step by step: resolve, build the context, perform, classify.
 
-`async def` handlers run on the executor's event loop, `def` handlers in its threads. Both take the same road; only the
-calls differ, so each step is a small function and the two roads are at the end.
+`async def` handlers run on their executor's event loop, `def` handlers in the main thread of a process of their own. Both
+take the same road; only the calls differ, so each step is a small function and the two roads are at the end.
 """
 
 from __future__ import annotations
