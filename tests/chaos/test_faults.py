@@ -259,6 +259,33 @@ def test_a_transactional_run_cut_off_before_its_commit_leaves_no_effect_and_is_d
     assert fleet.broken_invariants() == []
 
 
+def test_a_transactional_commit_whose_reply_was_lost_is_a_success(fleet: Fleet, proxy) -> None:
+    through, url = proxy
+    fleet.app("""
+        @app.cron_job("effect", "@yearly", transactional=True)
+        async def effect(ctx: JobContext) -> None:
+            await ctx.connection.execute("INSERT INTO effect (what) VALUES ('done')")
+            await asyncio.sleep(1.5)
+    """)
+    fleet.environment |= QUICK
+    worker = fleet.start(url=url)
+    fleet.do("SELECT pgcron.run_now('effect')")
+    wait_for(
+        lambda: fleet.rows("SELECT 1 FROM pgcron.cron_log WHERE backend_pid IS NOT NULL"), "its handler is at work"
+    )
+    through.swallow_reply_to(b"COMMIT")  # the claim's is over: the next one is the handler's
+    assert through.has_swallowed(10)
+    (run,) = fleet.ended("effect", 1)
+    assert run["status"] == "SUCCESS"
+    assert fleet.rows("SELECT what FROM effect") == [{"what": "done"}]
+    assert worker.stop() == 0
+    assert fleet.row("SELECT success_count, failure_count FROM pgcron.cron_job") == {
+        "success_count": 1,
+        "failure_count": 0,
+    }
+    assert fleet.broken_invariants() == []
+
+
 def test_a_network_that_falls_silent_for_a_while_fails_nobody(fleet: Fleet, proxy) -> None:
     through, url = proxy
     fleet.app("""
