@@ -99,9 +99,10 @@ class Stage:
         return id_
 
     def make_due(self, job: UUID, seconds: float = 0.0) -> None:
+        """To the microsecond: an occurrence cut to milliseconds could lie before the end of a run that ended just now."""
         self.do(
-            "UPDATE pgcron.cron_job SET next_scheduled_for = date_trunc('milliseconds', clock_timestamp()) - %s * interval '1 s', "
-            "next_run_at = date_trunc('milliseconds', clock_timestamp()) - %s * interval '1 s' WHERE id = %s", seconds, seconds, job,
+            "UPDATE pgcron.cron_job j SET next_scheduled_for = due.at, next_run_at = due.at "
+            "FROM (SELECT clock_timestamp() - %s * interval '1 s' AS at) due WHERE j.id = %s", seconds, job,
         )  # fmt: skip
 
     def plan(self) -> None:
