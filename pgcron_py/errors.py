@@ -104,5 +104,13 @@ class AppendOnly(PgCronError):
     """An ended run or an audit entry never changes."""
 
 
+class AlreadyEnded(PgCronError):
+    """The run, request or worker has ended: there is nothing to cancel."""
+
+
+class NotFound(PgCronError):
+    """There is no such run, request or worker."""
+
+
 class LeaseLost(PgCronError):
     """The run is no longer this worker's: nothing was written."""

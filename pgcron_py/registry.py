@@ -9,13 +9,14 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from pgcron_py.context import JobContext
 from pgcron_py.domain.declaration import JobDeclaration
+from pgcron_py.domain.retry import exception_names
 from pgcron_py.errors import InvalidDeclaration, InvalidSchedule, PgCronError, UnknownTimeZone
 from pgcron_py.timetable import DstFold, DstGap, load_zone, parse
 
@@ -80,6 +81,9 @@ class PgCron:
         max_attempts: int = 1,
         backoff: Seconds = 1.0,
         backoff_max: Seconds = 60.0,
+        retry_on: Sequence[type[BaseException] | str] = (),
+        no_retry_on: Sequence[type[BaseException] | str] = (),
+        memory_limit: int | None = None,
         idempotent: bool = False,
         jitter: Seconds = 0.0,
         dst_gap: DstGap | None = None,
@@ -91,6 +95,9 @@ class PgCron:
         The function takes nothing, a JobContext (annotated so, or named ctx), or a context and arguments named in `args`.
         overlap_policy="allow_all" lets up to max_running runs of the job go on at a time; by default there is never more than one.
         Times are seconds or timedelta. max_consecutive_failures=None never disables it.
+        retry_on, no_retry_on: exceptions, as classes or names (`ValueError`, `httpx.TimeoutException`), their subclasses included:
+        which of them are worth another attempt (any, if empty), and which never are. Without max_attempts > 1 there is none.
+        memory_limit: MiB that a run may take beyond what its process has; more ends it as crashed.
         Raises InvalidDeclaration, naming job and reason.
         """
 
@@ -123,6 +130,9 @@ class PgCron:
                 max_attempts=max_attempts,
                 backoff_ms=_ms(name, "backoff", backoff) or 0,
                 backoff_max_ms=_ms(name, "backoff_max", backoff_max) or 0,
+                retry_on=_exception_names(name, "retry_on", retry_on),
+                no_retry_on=_exception_names(name, "no_retry_on", no_retry_on),
+                memory_limit_mib=memory_limit,
                 is_idempotent=idempotent,
                 jitter_ms=_ms(name, "jitter", jitter) or 0,
                 dst_gap=dst_gap,
@@ -192,6 +202,8 @@ def check_declaration(declaration: JobDeclaration) -> None:
         value = getattr(declaration, field_)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high):
             raise InvalidDeclaration(name, f"{field_} is {value!r}: it must be a whole number from {low} to {high}")
+    for field_ in ("retry_on", "no_retry_on"):
+        _exception_names(name, field_, getattr(declaration, field_))
     if declaration.backoff_max_ms < declaration.backoff_ms:
         raise InvalidDeclaration(name, "backoff_max is less than backoff")
     if declaration.overlap_policy not in ("skip", "allow_all"):
@@ -215,6 +227,7 @@ _RANGES = (
     ("starting_deadline_ms", 1, 2_678_400_000),
     ("backoff_ms", 0, 86_400_000),
     ("backoff_max_ms", 0, 2_678_400_000),
+    ("memory_limit_mib", 1, 1_048_576),
     ("jitter_ms", 0, 86_400_000),
     ("max_consecutive_failures", 1, 1_000_000),
 )
@@ -227,6 +240,26 @@ def _ms(job: str, name: str, value: Seconds | None) -> int | None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e9:
         raise InvalidDeclaration(job, f"{name} is {value!r}: it must be seconds or a timedelta, not negative")
     return round(seconds * 1000)
+
+
+_EXCEPTION_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def _exception_names(job: str, field_: str, values: Sequence[type[BaseException] | str]) -> tuple[str, ...]:
+    if isinstance(values, str | type):
+        raise InvalidDeclaration(job, f"{field_} is {values!r}: it must be a list of exceptions or of their names")
+    names = tuple(exception_names(v)[1] if isinstance(v, type) and issubclass(v, BaseException) else v for v in values)
+    wrong = [name for name in names if not isinstance(name, str) or not _EXCEPTION_NAME.fullmatch(name)]
+    if wrong:
+        raise InvalidDeclaration(
+            job,
+            f"{field_} has {wrong[0]!r}: it must be an exception, or a name such as ValueError or httpx.TimeoutException",
+        )
+    if len(names) > 50:
+        raise InvalidDeclaration(
+            job, f"{field_} has {len(names)} exceptions: 50 are the most", hint="name a base of them"
+        )
+    return names
 
 
 @dataclass(frozen=True, slots=True)

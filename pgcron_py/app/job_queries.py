@@ -33,7 +33,7 @@ ORDER BY j.name
 """
 DETAIL = f"""{_SUMMARY}, j.description, j.args, j.owner, j.priority, j.origin, j.app, j.release, j.declared_schedule, j.undeclared_at,
   j.is_exclusive, j.overlap_policy, j.max_running, j.catchup_policy, j.starting_deadline_ms, j.timeout_ms, j.max_attempts,
-  j.backoff_ms, j.backoff_max_ms, j.is_idempotent, j.jitter_ms, j.dst_gap, j.dst_fold, j.max_consecutive_failures,
+  j.backoff_ms, j.backoff_max_ms, j.retry_on, j.no_retry_on, j.memory_limit_mib, j.is_idempotent, j.jitter_ms, j.dst_gap, j.dst_fold, j.max_consecutive_failures,
   j.notify_on_failure, j.anchor_at, j.next_scheduled_for, j.last_completed_at, j.run_seq, j.version, j.created_at, j.updated_at
 {_FROM} WHERE j.id = %(id)s"""
 REQUESTS = """
@@ -128,6 +128,9 @@ class JobFacts(JobRow):
     max_attempts: int
     backoff_ms: int
     backoff_max_ms: int
+    retry_on: list[str]
+    no_retry_on: list[str]
+    memory_limit_mib: int | None
     is_idempotent: bool
     jitter_ms: int
     dst_gap: str | None

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from pgcron_py.app.jobs import require
-from pgcron_py.app.session import Connection, rows, transaction, value
+from pgcron_py.app.session import Caller, Connection, rows, transaction, value
 from pgcron_py.errors import InvalidArguments, PgCronError
 
 _COLUMNS = """
@@ -31,7 +31,7 @@ WHERE l.job_id = %(job_id)s AND (%(status)s::text IS NULL OR l.status = %(status
 ORDER BY l.seq DESC LIMIT %(limit)s
 """
 DETAIL = f"""{_COLUMNS}, l.is_strike, l.is_exclusive, l.handler, l.schedule, l.job_version, l.args, l.metadata, l.result, l.progress,
-  l.request_id, l.cancel_requested_at, l.cancel_requested_by, w.host AS worker_host, w.pid AS worker_pid,
+  l.request_id, l.cancel_requested_at, l.cancel_requested_by, l.cancel_reason, l.skip_reason, w.host AS worker_host, w.pid AS worker_pid,
   r.created_at AS requested_at, NULL AS stack_trace,
   has_column_privilege('pgcron.cron_log', 'stack_trace', 'SELECT') AS may_see_trace
 {_FROM} LEFT JOIN pgcron.cron_worker w ON w.id = l.worker_id LEFT JOIN pgcron.cron_request r ON r.id = l.request_id
@@ -41,6 +41,7 @@ TRACE = "SELECT stack_trace FROM pgcron.cron_log WHERE id = %(id)s"
 BY_SEQ = "SELECT id FROM pgcron.cron_log WHERE job_id = %(job_id)s AND seq = %(seq)s"
 BY_PREFIX = "SELECT id FROM pgcron.cron_log WHERE id BETWEEN %(first)s AND %(last)s ORDER BY id LIMIT 3"
 REQUEST = "SELECT state, run_id FROM pgcron.cron_request WHERE id = %(id)s"
+CANCEL = "SELECT pgcron.cancel_run(%(id)s, %(reason)s)"
 STATUS = "SELECT status FROM pgcron.cron_log WHERE id = %(id)s"
 
 PREFIX = re.compile(r"[0-9a-f]{4,32}")
@@ -87,6 +88,8 @@ class RunDetail(RunRow):
     request_id: UUID | None
     cancel_requested_at: datetime | None
     cancel_requested_by: str | None
+    cancel_reason: str | None
+    skip_reason: str | None
     worker_host: str | None
     worker_pid: int | None
     requested_at: datetime | None
@@ -167,6 +170,23 @@ def _found(run_id: UUID | None, text: str) -> UUID:
     if run_id is None:
         raise PgCronError(f"no run is {text!r}", hint="`pgcron runs list` shows the newest; old ones may be gone")
     return run_id
+
+
+def cancel(connection: Connection, text: str, caller: Caller) -> tuple[UUID, bool]:
+    """The run that `text` names (see `find_run`), and whether nobody had asked before. Raises AlreadyEnded."""
+    with transaction(connection, caller):
+        run_id = find_run(connection, text)
+        return run_id, value(connection, CANCEL, {"id": run_id, "reason": caller.reason})
+
+
+def wait_until_ended(connection: Connection, run_id: UUID, timeout_s: float | None, pause_s: float = 0.1) -> RunDetail:
+    """Until the run has ended. Raises PgCronError when `timeout_s` is over: the run goes on."""
+    deadline = time.monotonic() + timeout_s if timeout_s is not None else None
+    while value(connection, STATUS, {"id": run_id}) == "RUNNING":
+        if deadline and time.monotonic() >= deadline:
+            raise PgCronError(f"the run has not ended after {timeout_s:g} s", hint="it goes on: see `pgcron runs show`")
+        time.sleep(pause_s)
+    return run_detail(connection, run_id)
 
 
 def wait_for_run(connection: Connection, request_id: UUID, timeout_s: float | None, pause_s: float = 0.1) -> RunDetail:

@@ -1,4 +1,4 @@
-"""`pgcron jobs enable`, `disable`, `run` and `delete`."""
+"""`pgcron jobs enable`, `disable`, `run`, `cancel` and `delete`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pgcron_py.cli import output
-from pgcron_py.cli.failures import FAILED, OK
+from pgcron_py.cli.failures import FAILED, FOUND, OK
 from pgcron_py.cli.options import JsonObject, database, database_option, json_option, reason_option
 from pgcron_py.cli.runs import print_run, run_json
 from pgcron_py.errors import PgCronError
@@ -93,6 +93,29 @@ def _followed(connection: Connection, request_id: UUID, timeout: float | None, a
     ended = wait_for_run(connection, request_id, timeout)
     output.print_json(run_json(ended)) if as_json else print_run(ended)
     return FAILED if ended.status == "FAILED" else OK
+
+
+@click.command()
+@click.argument("name")
+@reason_option
+@json_option
+@database_option
+def cancel(name: str, reason: str | None, as_json: bool, database_url: str | None) -> int:
+    """Cancel what goes on and what waits of a job, which stays enabled. The exit code is 3 when there is nothing."""
+    from pgcron_py.app.jobs import cancel
+    from pgcron_py.app.session import os_caller
+
+    with database(database_url) as connection:
+        runs, requests = cancel(connection, name, os_caller(reason))
+    if as_json:
+        output.print_json({"name": name, "runs": runs, "requests": requests})
+    else:
+        click.echo(f"{name}: {_counted(runs, 'run')} asked to end, {_counted(requests, 'waiting request')} cancelled")
+    return OK if runs or requests else FOUND
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 @click.command()

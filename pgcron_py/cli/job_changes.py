@@ -38,6 +38,9 @@ DEFINITION: tuple[Callable[[Any], Any], ...] = (
     click.option("--max-attempts", type=int, metavar="N", help="Attempts for one occurrence [default: 1]."),
     click.option("--backoff", "backoff_ms", type=Milliseconds(), metavar="SECONDS", help="Before the second attempt [default: 1]."),
     click.option("--backoff-max", "backoff_max_ms", type=Milliseconds(), metavar="SECONDS", help="Longest time between attempts [default: 60]."),
+    click.option("--retry-on", multiple=True, metavar="EXCEPTION", help="Only these are tried again: ValueError, httpx.TimeoutException; may be repeated; '' for any [default: any]."),
+    click.option("--no-retry-on", multiple=True, metavar="EXCEPTION", help="These never are; may be repeated; '' for none [default: none]."),
+    click.option("--memory-limit", "memory_limit_mib", type=CountOrNever(), metavar="MIB", help="Memory that a run may take, in MiB; or none [default: none]."),
     click.option("--idempotent/--no-idempotent", "is_idempotent", default=None, help="Lost runs may be repeated [default: no]."),
     click.option("--jitter", "jitter_ms", type=Milliseconds(), metavar="SECONDS", help="Spread the start over so long [default: 0]."),
     click.option("--catchup-policy", type=click.Choice(["skip", "latest"]), help="After an outage: run none, or the latest [default: latest]."),
@@ -120,7 +123,7 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _column_value(name: str, value: Any) -> Any:
-    if name == "tags":
+    if name in ("tags", "retry_on", "no_retry_on"):
         return tuple(tag.strip() for tag in value if tag.strip())
     if value is NOTHING or (name in ("description", "owner") and value == ""):
         return None

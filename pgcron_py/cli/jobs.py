@@ -9,7 +9,7 @@ import click
 
 from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
-from pgcron_py.cli.job_actions import delete, disable, enable, run
+from pgcron_py.cli.job_actions import cancel, delete, disable, enable, run
 from pgcron_py.cli.job_changes import create, edit
 from pgcron_py.cli.lazy import Group
 from pgcron_py.cli.options import database, database_option, json_option
@@ -25,7 +25,7 @@ COLUMNS = ("name", "schedule", "zone", "state", "last run", "next run", "success
 
 @click.group(cls=Group)
 def jobs() -> None:
-    """List, show, create, edit, enable, disable, run and delete jobs."""
+    """List, show, create, edit, enable, disable, run, cancel and delete jobs."""
 
 
 @jobs.command("list")
@@ -157,7 +157,10 @@ def _policies(job: JobFacts) -> list[tuple[str, Any]]:
         ("deadline", fmt.duration(job.starting_deadline_ms) if job.starting_deadline_ms else None),
         ("timeout", fmt.duration(job.timeout_ms) if job.timeout_ms else "none"),
         ("retries", retries if job.max_attempts > 1 else "none"),
+        ("retries on", ", ".join(job.retry_on) or None),
+        ("never retries", ", ".join(job.no_retry_on) or None),
         ("idempotent", "yes" if job.is_idempotent else "no"),
+        ("memory", f"at most {job.memory_limit_mib} MiB more than its process had" if job.memory_limit_mib else None),
         ("jitter", f"up to {fmt.duration(job.jitter_ms)}" if job.jitter_ms else None),
         ("clock changes", f"gap: {job.dst_gap or 'default'}, fold: {job.dst_fold or 'default'}" if job.dst_gap or job.dst_fold else None),
         ("disables itself", f"after {strikes} failures in a row" if strikes else "never"),
@@ -177,5 +180,5 @@ def _numbers(job: JobFacts, now: datetime) -> list[tuple[str, Any]]:
     ]
 
 
-for command in (create, edit, enable, disable, run, delete):
+for command in (create, edit, enable, disable, run, cancel, delete):
     jobs.add_command(command)

@@ -8,9 +8,9 @@ from pgcron_py.cli.failures import EXIT_CODES
 from pgcron_py.cli.running import Manner, RunningGroup
 
 COMMANDS = {
-    "jobs": ("pgcron_py.cli.jobs:jobs", "List, show, create, edit, enable, disable, run and delete jobs."),
-    "runs": ("pgcron_py.cli.runs:runs", "List and show runs."),
-    "workers": ("pgcron_py.cli.workers:workers", "List workers."),
+    "jobs": ("pgcron_py.cli.jobs:jobs", "List, show, create, edit, enable, disable, run, cancel and delete jobs."),
+    "runs": ("pgcron_py.cli.runs:runs", "List, show, follow and cancel runs."),
+    "workers": ("pgcron_py.cli.workers:workers", "List and drain workers."),
     "next": ("pgcron_py.cli.upcoming:upcoming", "Explain a schedule and tell its next runs; needs no database."),
     "check": ("pgcron_py.cli.check:check", "Check the invariants: what must be true at any instant."),
     "db": ("pgcron_py.cli.db:db", "Set the database up, migrate it, check it."),

@@ -1,4 +1,4 @@
-"""`pgcron runs list`, `show` and `tail`."""
+"""`pgcron runs list`, `show`, `tail` and `cancel`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
 from pgcron_py.cli.failures import clean
 from pgcron_py.cli.lazy import Group
-from pgcron_py.cli.options import database, database_option, json_option, moment
+from pgcron_py.cli.options import database, database_option, json_option, moment, reason_option
 
 if TYPE_CHECKING:
     from pgcron_py.app.runs import RunDetail, RunRow
@@ -28,7 +28,7 @@ ERROR_SHOWN = 80  # characters in a list
 
 @click.group(cls=Group)
 def runs() -> None:
-    """List and show runs, and what they write."""
+    """List, show and cancel runs, and follow what they write."""
 
 
 @runs.command("list")
@@ -104,8 +104,16 @@ def _times(run: RunDetail) -> list[tuple[str, Any]]:
         ("due" if run.scheduled_for else "asked for", fmt.local(due, run.timezone) if due else None),
         ("started", f"{fmt.local(run.started_at, run.timezone)}{lag}"),
         ("ended", ended),
-        ("cancel asked", f"{fmt.local(run.cancel_requested_at, run.timezone)} by {run.cancel_requested_by}" if run.cancel_requested_at else None),
+        ("cancel asked", _cancel_asked(run)),
+        ("skipped", run.skip_reason),
     ]  # fmt: skip
+
+
+def _cancel_asked(run: RunDetail) -> str | None:
+    if run.cancel_requested_at is None:
+        return None
+    why = f": {run.cancel_reason}" if run.cancel_reason else ""
+    return f"{fmt.local(run.cancel_requested_at, run.timezone)} by {run.cancel_requested_by}{why}"
 
 
 def _origin(run: RunDetail) -> list[tuple[str, Any]]:
@@ -130,6 +138,31 @@ def _data(run: RunDetail) -> list[tuple[str, Any]]:
         ("error", run.error),
         ("trace", trace),
     ]
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--wait", is_flag=True, help="Until it has ended.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up waiting.")
+@reason_option
+@json_option
+@database_option
+def cancel(
+    run: str, wait: bool, timeout: float | None, reason: str | None, as_json: bool, database_url: str | None
+) -> None:
+    """Cancel a run that goes on; RUN as for `show`. It is asked to end, and killed if it does not."""
+    from pgcron_py.app.runs import cancel, wait_until_ended
+    from pgcron_py.app.session import os_caller
+
+    with database(database_url) as connection:
+        run_id, was_first = cancel(connection, run, os_caller(reason))
+        ended = wait_until_ended(connection, run_id, timeout) if wait else None
+    if ended is not None:
+        output.print_json(run_json(ended)) if as_json else print_run(ended)
+    elif as_json:
+        output.print_json({"run_id": run_id, "was_first": was_first})
+    else:
+        click.echo(f"asked run {run} to end" if was_first else f"run {run} was asked to end before")
 
 
 @runs.command()

@@ -1,4 +1,4 @@
-"""`pgcron workers list`."""
+"""`pgcron workers list` and `drain`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import click
 from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
 from pgcron_py.cli.lazy import Group
-from pgcron_py.cli.options import database, database_option, json_option
+from pgcron_py.cli.options import database, database_option, json_option, reason_option
+from pgcron_py.errors import InvalidArguments
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +22,7 @@ COLUMNS = ("state", "host", "pid", "app", "version", "beat", "lease", "runs", "q
 
 @click.group(cls=Group)
 def workers() -> None:
-    """List workers."""
+    """List and drain workers."""
 
 
 @workers.command("list")
@@ -54,3 +55,41 @@ def _lease(worker: WorkerRow, now: datetime) -> str:
         return f"ended {fmt.relative(worker.ended_at, now)}" if worker.ended_at else fmt.NOTHING
     ends = fmt.relative(worker.lease_until, now)
     return f"ends {ends}" if worker.lease_until > now else f"lapsed {ends}"
+
+
+@workers.command()
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@click.option("--all", "every", is_flag=True, help="Every live worker.")
+@click.option("--wait", is_flag=True, help="Until they have left.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up waiting; they go on draining."
+)
+@reason_option
+@json_option
+@database_option
+def drain(
+    ids: tuple[str, ...], every: bool, wait: bool, timeout: float | None, reason: str | None, as_json: bool,
+    database_url: str | None,
+) -> None:  # fmt: skip
+    """Ask workers to leave, all or none: they claim nothing more, let their runs end, and stop, as on SIGTERM.
+
+    ID is a worker's id, or the beginning of one that no other has.
+    """
+    from pgcron_py.app.session import os_caller
+    from pgcron_py.app.workers import drain, wait_until_gone
+
+    if bool(ids) is every:
+        raise InvalidArguments(
+            "no worker is named" if not ids else "--all and ids are given", hint="give ids, or --all"
+        )
+    with database(database_url) as connection:
+        asked = drain(connection, ids, every, os_caller(reason))
+        if wait:
+            wait_until_gone(connection, list(asked), timeout)
+    if as_json:
+        output.print_json([{"worker_id": id_, "was_first": was_first} for id_, was_first in asked.items()])
+        return
+    for id_, was_first in asked.items():
+        click.echo(f"worker {id_} {'has left' if wait else 'drains' if was_first else 'drained already'}")
+    if not asked:
+        click.echo("no worker is live", err=True)

@@ -30,6 +30,9 @@ class JobDeclaration:
     max_attempts: int = 1
     backoff_ms: int = 1000
     backoff_max_ms: int = 60_000
+    retry_on: tuple[str, ...] = ()
+    no_retry_on: tuple[str, ...] = ()
+    memory_limit_mib: int | None = None
     is_idempotent: bool = False
     jitter_ms: int = 0
     dst_gap: str | None = None
@@ -38,13 +41,14 @@ class JobDeclaration:
     notify_on_failure: bool = True
 
     def values(self) -> dict[str, Any]:
-        return asdict(self) | {"tags": list(self.tags)}
+        return asdict(self) | {name: list(getattr(self, name)) for name in _LISTS}
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> JobDeclaration:
-        return cls(**values | {"tags": tuple(values.get("tags", ()))})
+        return cls(**values | {name: tuple(values.get(name, ())) for name in _LISTS})
 
 
+_LISTS = ("tags", "retry_on", "no_retry_on")  # tuples here, arrays in JSON and in the database
 FIELDS = tuple(f.name for f in fields(JobDeclaration))
 
 

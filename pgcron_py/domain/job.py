@@ -57,6 +57,9 @@ class Job:
     max_attempts: int
     backoff_ms: int
     backoff_max_ms: int
+    retry_on: list[str]
+    no_retry_on: list[str]
+    memory_limit_mib: int | None
     is_idempotent: bool
     next_scheduled_for: datetime | None
     next_run_at: datetime | None

@@ -27,7 +27,7 @@ BEGIN = (
 
 JOB_COLUMNS = """j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_ms, j.dst_gap, j.dst_fold, j.version, j.handler,
     j.args, j.is_exclusive, j.max_running, j.catchup_policy, j.starting_deadline_ms, j.timeout_ms, j.max_attempts, j.backoff_ms,
-    j.backoff_max_ms, j.is_idempotent, j.next_scheduled_for, j.next_run_at, j.covers_from, j.run_seq, j.running_count,
+    j.backoff_max_ms, j.retry_on, j.no_retry_on, j.memory_limit_mib, j.is_idempotent, j.next_scheduled_for, j.next_run_at, j.covers_from, j.run_seq, j.running_count,
     j.last_run_at, j.last_completed_at, j.next_request_at"""
 
 # The worker's own row first: FOR SHARE against the reaper's FOR UPDATE, so a dead worker claims nothing. Then, for each
@@ -162,10 +162,10 @@ async def lock_due_jobs(
     if not rows:
         return None, []
     now: datetime = rows[0][0]
-    asking = [row[1] for row in rows if row[28] is not None and row[28] <= now]
+    asking = [row[1] for row in rows if row[31] is not None and row[31] <= now]
     requests = await _due_requests(connection, asking, limit) if asking else {}
     if sum(map(len, requests.values())) >= limit:  # enough to do: the rest of those who only ask is for the next claim
-        rows = [row for row in rows if row[1] in requests or (row[22] is not None and row[22] <= now)]
+        rows = [row for row in rows if row[1] in requests or (row[25] is not None and row[25] <= now)]
     return now, [_job(row, requests.get(row[1], ())) for row in rows]
 
 
@@ -180,7 +180,7 @@ async def _due_requests(connection: AsyncConnection, jobs: list[JobId], limit: i
 
 def _job(row: tuple[Any, ...], requests: tuple[Request, ...]) -> Job:
     timing = Timing(row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
-    return Job(timing, *(*row[9:28], requests))
+    return Job(timing, *(*row[9:31], requests))
 
 
 async def warm_up(connection: AsyncConnection) -> None:

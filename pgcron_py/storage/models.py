@@ -92,6 +92,9 @@ class CronJob(Base):
     max_attempts: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
     backoff_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     backoff_max_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    retry_on: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=FetchedValue())
+    no_retry_on: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=FetchedValue())
+    memory_limit_mib: Mapped[int | None] = mapped_column(Integer)
     is_idempotent: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
     jitter_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     dst_gap: Mapped[str | None] = mapped_column(Text)
@@ -175,6 +178,8 @@ class CronLog(Base):
     progress: Mapped[Any] = mapped_column(JSONB, nullable=True)
     cancel_requested_at: Mapped[datetime | None] = mapped_column(_instant())
     cancel_requested_by: Mapped[str | None] = mapped_column(Text)
+    cancel_reason: Mapped[str | None] = mapped_column(Text)
+    skip_reason: Mapped[str | None] = mapped_column(Text)
     args: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue())
     handler: Mapped[str] = mapped_column(Text)
     job_version: Mapped[int] = mapped_column(Integer)
@@ -263,8 +268,18 @@ class CronRequest(Base):
     scheduled_for: Mapped[datetime | None] = mapped_column(_instant())
     attempt: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
     run_id: Mapped[UUID | None] = mapped_column(Uuid)
+    cancelled_by: Mapped[str | None] = mapped_column(Text)
+    cancel_reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
     ended_at: Mapped[datetime | None] = mapped_column(_instant())
+
+
+class CronRetryBudget(Base):
+    __tablename__ = "cron_retry_budget"
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default=FetchedValue())
+    per_second: Mapped[float] = mapped_column(Double, server_default=FetchedValue())
+    burst: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    spent_until: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
 
 
 class CronWorker(Base):
@@ -279,5 +294,8 @@ class CronWorker(Base):
     queues: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     handlers: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue())
     concurrency: Mapped[int] = mapped_column(Integer)
+    drain_requested_at: Mapped[datetime | None] = mapped_column(_instant())
+    drain_requested_by: Mapped[str | None] = mapped_column(Text)
+    drain_reason: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
     ended_at: Mapped[datetime | None] = mapped_column(_instant())

@@ -47,6 +47,8 @@ class Finish:
     stack_trace: str | None = None
     metadata: dict[str, Any] | None = None
     result: Any = None
+    skip_reason: str | None = None
+    progress: dict[str, Any] | None = None
     retry_after_ms: int | None = None
     retry_attempt: int | None = None
 
@@ -57,6 +59,8 @@ class Finish:
         }  # fmt: skip
         if self.metadata is not None or self.result is not None:
             row |= {"metadata": self.metadata, "result": self.result}
+        if self.skip_reason is not None or self.progress is not None:
+            row |= {"skip_reason": self.skip_reason, "progress": self.progress}
         if self.reason is not None or self.error is not None:
             row |= {
                 "reason": self.reason, "is_strike": self.is_strike, "error": self.error, "stack_trace": self.stack_trace,

@@ -20,6 +20,8 @@ ERROR_OF_SQLSTATE: dict[str, type[errors.PgCronError]] = {
     "PC008": errors.JobIsRunning,
     "PC009": errors.JobDeclaredInCode,
     "PC010": errors.AppendOnly,
+    "PC011": errors.AlreadyEnded,
+    "PC012": errors.NotFound,
 }
 
 # Lock not available, deadlock, serialization failure: the statement may simply be sent again.

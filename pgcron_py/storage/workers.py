@@ -14,8 +14,8 @@ from pgcron_py.domain.words import RunId, WorkerId
 from pgcron_py.storage.claims import View
 
 REGISTER = "SELECT pgcron.register_worker(%(worker)s, %(ttl_ms)s)"
-BEAT = """SELECT at, state, lease_until, running, route_queues, route_handlers, next_claim_at, plan_pending, reap_pending, paused
-  FROM pgcron.beat(%(worker)s, %(handlers)s, %(queues)s)"""
+BEAT = """SELECT at, state, lease_until, running, route_queues, route_handlers, next_claim_at, plan_pending, reap_pending, paused,
+    cancels FROM pgcron.beat(%(worker)s, %(handlers)s, %(queues)s)"""
 LEAVE = "SELECT pgcron.leave(%(worker)s)"
 DRAIN = "UPDATE pgcron.cron_worker SET state = 'DRAINING' WHERE id = %(worker)s AND state = 'LIVE'"
 
@@ -36,6 +36,19 @@ SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.pid = %(pid)s
 
 
 @dataclass(frozen=True, slots=True)
+class Cancel:
+    """Somebody's wish that a run of mine ends, and why."""
+
+    run_id: RunId
+    by: str | None
+    reason: str | None
+
+    @property
+    def text(self) -> str:
+        return f"cancelled by {self.by or 'somebody'}{f': {self.reason}' if self.reason else ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """The database's answer to a beat. state: None when the worker's row is gone; running: my RUNNING rows."""
 
@@ -46,6 +59,7 @@ class Beat:
     view: View
     reap_pending: bool
     paused: bool
+    cancels: list[Cancel]
 
 
 async def register(connection: AsyncConnection, worker: dict[str, Any], ttl_ms: int) -> datetime:
@@ -60,7 +74,8 @@ async def beat(connection: AsyncConnection, worker: WorkerId, handlers: list[str
     cursor = await connection.execute(BEAT, {"worker": worker, "handlers": handlers, "queues": queues})
     row = await cursor.fetchone()
     assert row is not None
-    return Beat(row[0], row[1], row[2], row[3], View(row[0], *row[4:8]), row[8], bool(row[9]))
+    cancels = [Cancel(RunId(UUID(run)), by, reason) for run, by, reason in row[10] or ()]
+    return Beat(row[0], row[1], row[2], row[3], View(row[0], *row[4:8]), row[8], bool(row[9]), cancels)
 
 
 END_BACKEND_OF_RUN = """

@@ -11,7 +11,7 @@ from pgcron_py.domain.decide import Decision, decide
 from pgcron_py.domain.declaration import JobDeclaration
 from pgcron_py.domain.job import Job, NewRun, Request, Timing
 from pgcron_py.domain.planning import Replan, replan
-from pgcron_py.domain.retry import RetryPolicy, retry
+from pgcron_py.domain.retry import RetryPolicy, failure_of, retry
 from pgcron_py.domain.words import Cause, JobId, MissReason, Reason, RequestId, RunId
 from pgcron_py.registry import PgCron
 from pgcron_py.testing.inline import JobFacts, JobResult, job_id_of, perform
@@ -62,7 +62,9 @@ class _Row:
     @property
     def policy(self) -> RetryPolicy:
         declared = self.declaration
-        return RetryPolicy(declared.max_attempts, declared.is_idempotent, declared.backoff_ms, declared.backoff_max_ms)
+        return RetryPolicy(
+            declared.max_attempts, declared.is_idempotent, declared.backoff_ms, declared.backoff_max_ms, declared.retry_on, declared.no_retry_on
+        )  # fmt: skip
 
 
 class Schedules:
@@ -139,7 +141,7 @@ def _job(row: _Row, now: datetime) -> Job:
     return Job(
         row.timing, 1, declared.handler, declared.args, declared.is_exclusive, declared.max_running, declared.catchup_policy,
         declared.starting_deadline_ms, declared.timeout_ms, declared.max_attempts, declared.backoff_ms, declared.backoff_max_ms,
-        declared.is_idempotent, row.next_scheduled_for, row.next_run_at, row.covers_from, row.seq, 0,
+        list(declared.retry_on), list(declared.no_retry_on), declared.memory_limit_mib, declared.is_idempotent, row.next_scheduled_for, row.next_run_at, row.covers_from, row.seq, 0,
         row.last_run_at, row.last_completed_at, tuple(request for at, request in row.retries if at <= now),
     )  # fmt: skip
 
@@ -162,13 +164,13 @@ def _performed(app: PgCron, row: _Row, run: NewRun, clock: ManualClock, connecti
     if result.error is None:
         row.strikes = 0
     else:
-        _failed(row, run, clock.now())
+        _failed(row, run, result.error, clock.now())
     return result
 
 
-def _failed(row: _Row, run: NewRun, now: datetime) -> None:
+def _failed(row: _Row, run: NewRun, error: BaseException, now: datetime) -> None:
     """A retry if there is one, else a strike: the same rules as in a worker, without their chance."""
-    again = retry(row.policy, Reason.ERROR, run.attempt, 0.5)
+    again = retry(row.policy, failure_of(Reason.ERROR, error), run.attempt, 0.5)
     if again is not None:
         request = Request(RequestId(uuid4()), Cause.RETRY, run.scheduled_for, again.attempt, "retry", None)
         row.retries.append((now + timedelta(milliseconds=again.after_ms), request))

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4, uuid5
 from pgcron_py.context import JobContext
 from pgcron_py.domain.words import Cause, Status
 from pgcron_py.errors import InvalidArguments, JobNotFound
+from pgcron_py.outcomes import Skip
 from pgcron_py.registry import Handler, PgCron, bound_arguments, signature_of
 
 _JOBS = UUID("b7f5c8de-6c2f-4f0e-9d3e-2f1f0a6f5c11")
@@ -23,7 +24,8 @@ _CAUGHT = (Exception, SystemExit)
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """How a run ended. result: what the handler gave back; metadata: what it wrote to its context; error: what it raised."""
+    """How a run ended. result: what the handler gave back; metadata: what it wrote to its context; error: what it raised;
+    skip_reason: of a handler that raised Skip, which is a success."""
 
     job_name: str
     scheduled_for: datetime | None
@@ -32,6 +34,7 @@ class JobResult:
     result: Any = None
     metadata: dict[str, Any] = field(default_factory=dict)
     error: BaseException | None = None
+    skip_reason: str | None = None
 
     @property
     def status(self) -> Status:
@@ -108,6 +111,8 @@ class _Call:
         try:
             with self._transaction():
                 return self._result(self._function())
+        except Skip as skip:
+            return self._result(None, skip_reason=skip.reason)
         except _CAUGHT as error:
             return self._failed(error)
 
@@ -117,6 +122,8 @@ class _Call:
                 return self._result(await self._function())
             async with self._transaction():
                 return self._result(await self._function())
+        except Skip as skip:
+            return self._result(None, skip_reason=skip.reason)
         except _CAUGHT as error:
             return self._failed(error)
 
@@ -125,11 +132,11 @@ class _Call:
         begin = getattr(self._connection, "transaction", None)
         return nullcontext() if begin is None else begin()
 
-    def _result(self, value: Any, error: BaseException | None = None) -> JobResult:
+    def _result(self, value: Any, error: BaseException | None = None, skip_reason: str | None = None) -> JobResult:
         context = self._context
         return JobResult(
-            context.job_name, context.scheduled_for, context.attempt, context.cause, value, context.metadata, error
-        )
+            context.job_name, context.scheduled_for, context.attempt, context.cause, value, context.metadata, error, skip_reason
+        )  # fmt: skip
 
     def _failed(self, error: BaseException) -> JobResult:
         if not self._catch:

@@ -29,6 +29,9 @@ COMMENT ON COLUMN pgcron.cron_job.timeout_ms IS 'Longest run, milliseconds; NULL
 COMMENT ON COLUMN pgcron.cron_job.max_attempts IS 'Attempts for one occurrence, the first included.';
 COMMENT ON COLUMN pgcron.cron_job.backoff_ms IS 'Base of the exponential wait between attempts, milliseconds.';
 COMMENT ON COLUMN pgcron.cron_job.backoff_max_ms IS 'Longest wait between attempts, milliseconds.';
+COMMENT ON COLUMN pgcron.cron_job.retry_on IS 'Names of exceptions (or of their bases) that are worth another attempt; empty = any.';
+COMMENT ON COLUMN pgcron.cron_job.no_retry_on IS 'Names of exceptions (or of their bases) that are never tried again.';
+COMMENT ON COLUMN pgcron.cron_job.memory_limit_mib IS 'Memory that a run may take beyond what its process had, MiB; more ends it as crashed; NULL = no limit. Such a run has a process of its own.';
 COMMENT ON COLUMN pgcron.cron_job.is_idempotent IS 'The author''s word that an occurrence may run twice: lost and crashed runs are retried.';
 COMMENT ON COLUMN pgcron.cron_job.jitter_ms IS 'Starts are spread over this many milliseconds after the occurrence, by a hash of job and occurrence.';
 COMMENT ON COLUMN pgcron.cron_job.dst_gap IS 'What a local time that does not exist becomes: run_after or skip; NULL = Debian cron''s rule.';
@@ -99,6 +102,8 @@ COMMENT ON COLUMN pgcron.cron_log.result IS 'What the handler returned, as JSON.
 COMMENT ON COLUMN pgcron.cron_log.progress IS 'Progress the handler reported.';
 COMMENT ON COLUMN pgcron.cron_log.cancel_requested_at IS 'When somebody asked to cancel it.';
 COMMENT ON COLUMN pgcron.cron_log.cancel_requested_by IS 'Who asked to cancel it.';
+COMMENT ON COLUMN pgcron.cron_log.cancel_reason IS 'Why it should be cancelled.';
+COMMENT ON COLUMN pgcron.cron_log.skip_reason IS 'Why its handler had nothing to do: it raised Skip. What it wrote in its transaction was undone.';
 COMMENT ON COLUMN pgcron.cron_log.args IS 'Arguments it ran with.';
 COMMENT ON COLUMN pgcron.cron_log.handler IS 'Handler it ran.';
 COMMENT ON COLUMN pgcron.cron_log.job_version IS 'Version of the job''s definition it ran with.';
@@ -116,6 +121,8 @@ COMMENT ON COLUMN pgcron.cron_request.args IS 'Arguments in place of the job''s;
 COMMENT ON COLUMN pgcron.cron_request.scheduled_for IS 'The occurrence it stands for, if any.';
 COMMENT ON COLUMN pgcron.cron_request.attempt IS 'Attempt of its occurrence that the run will be.';
 COMMENT ON COLUMN pgcron.cron_request.run_id IS 'The run that answered it.';
+COMMENT ON COLUMN pgcron.cron_request.cancelled_by IS 'Who cancelled it.';
+COMMENT ON COLUMN pgcron.cron_request.cancel_reason IS 'Why it was cancelled.';
 COMMENT ON COLUMN pgcron.cron_request.created_at IS 'When it was made.';
 COMMENT ON COLUMN pgcron.cron_request.ended_at IS 'When it was claimed, cancelled or expired.';
 
@@ -143,6 +150,9 @@ COMMENT ON COLUMN pgcron.cron_worker.release IS 'Release of that application.';
 COMMENT ON COLUMN pgcron.cron_worker.queues IS 'Queues it serves; NULL = all.';
 COMMENT ON COLUMN pgcron.cron_worker.handlers IS 'Handlers it has, as published by its executor.';
 COMMENT ON COLUMN pgcron.cron_worker.concurrency IS 'Most runs at a time.';
+COMMENT ON COLUMN pgcron.cron_worker.drain_requested_at IS 'When somebody asked it from afar to drain.';
+COMMENT ON COLUMN pgcron.cron_worker.drain_requested_by IS 'Who asked it to drain.';
+COMMENT ON COLUMN pgcron.cron_worker.drain_reason IS 'Why it should drain.';
 COMMENT ON COLUMN pgcron.cron_worker.started_at IS 'When it registered.';
 COMMENT ON COLUMN pgcron.cron_worker.ended_at IS 'When it left or was found dead.';
 
@@ -190,6 +200,11 @@ COMMENT ON TABLE pgcron.cron_reaper IS 'One row: whoever locks it ticks or reaps
 COMMENT ON COLUMN pgcron.cron_reaper.id IS 'Always 1.';
 COMMENT ON COLUMN pgcron.cron_reaper.last_tick IS 'The last beat of any worker that got the row.';
 
+COMMENT ON TABLE pgcron.cron_retry_budget IS 'One row: how many retries the whole fleet may make. Beyond it they are postponed.';
+COMMENT ON COLUMN pgcron.cron_retry_budget.id IS 'Always 1.';
+COMMENT ON COLUMN pgcron.cron_retry_budget.per_second IS 'Retries a second once the burst is spent. Update it freely.';
+COMMENT ON COLUMN pgcron.cron_retry_budget.burst IS 'Retries at once after a quiet time.';
+COMMENT ON COLUMN pgcron.cron_retry_budget.spent_until IS 'Moves on by 1 / per_second for each retry; lags behind the clock by at most the burst.';
 COMMENT ON TABLE pgcron.cron_meta IS 'One row: what this database is, and the kill switch.';
 COMMENT ON COLUMN pgcron.cron_meta.id IS 'Always 1.';
 COMMENT ON COLUMN pgcron.cron_meta.schema_version IS 'Version of this schema.';

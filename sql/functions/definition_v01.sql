@@ -8,7 +8,8 @@ CREATE FUNCTION pgcron.job_definition(job pgcron.cron_job) RETURNS jsonb LANGUAG
     'is_exclusive', job.is_exclusive, 'overlap_policy', job.overlap_policy, 'max_running', job.max_running,
     'catchup_policy', job.catchup_policy, 'starting_deadline_ms', job.starting_deadline_ms,
     'timeout_ms', job.timeout_ms, 'max_attempts', job.max_attempts, 'backoff_ms', job.backoff_ms,
-    'backoff_max_ms', job.backoff_max_ms, 'is_idempotent', job.is_idempotent, 'jitter_ms', job.jitter_ms,
+    'backoff_max_ms', job.backoff_max_ms, 'retry_on', to_jsonb(job.retry_on), 'no_retry_on', to_jsonb(job.no_retry_on),
+    'memory_limit_mib', job.memory_limit_mib, 'is_idempotent', job.is_idempotent, 'jitter_ms', job.jitter_ms,
     'dst_gap', job.dst_gap, 'dst_fold', job.dst_fold, 'max_consecutive_failures', job.max_consecutive_failures,
     'notify_on_failure', job.notify_on_failure, 'disabled_reason', job.disabled_reason, 'disabled_until', job.disabled_until)
 $$;

@@ -1,7 +1,7 @@
 -- The finish: the only way from RUNNING to SUCCESS or FAILED, for one run or for a batch of them.
 --
 -- p_runs is a JSON array of objects: id, job_id, status, reason, is_strike, duration (ms), error, stack_trace, metadata,
--- result, finish_token, and for a retry retry_after_ms with retry_attempt (the attempt number of the new row).
+-- result, progress, skip_reason, finish_token, and for a retry retry_after_ms with retry_attempt (the attempt number of the new row).
 -- Each row of the result says what became of one run: recorded; already (a finish with the same token is on record: the
 -- reply to its COMMIT was lost); or lost (somebody else ended it: the caller's lease is gone, nothing was written).
 --
@@ -26,9 +26,10 @@ BEGIN
     UPDATE pgcron.cron_log l SET
       status = i.status, reason = i.reason, is_strike = coalesce(i.is_strike, false), duration = i.duration,
       completed_at = GREATEST(l.started_at, clock_timestamp()), error = i.error, stack_trace = i.stack_trace,
-      metadata = coalesce(i.metadata, l.metadata), result = i.result, finish_token = i.finish_token
+      metadata = coalesce(i.metadata, l.metadata), result = i.result, finish_token = i.finish_token, skip_reason = i.skip_reason,
+      progress = coalesce(i.progress || jsonb_build_object('at', clock_timestamp()), l.progress)
     FROM json_to_recordset(p_runs) AS i (id uuid, job_id uuid, status text, reason text, is_strike boolean, duration bigint,
-      error text, stack_trace text, metadata jsonb, result jsonb, finish_token uuid, retry_after_ms bigint)
+      error text, stack_trace text, metadata jsonb, result jsonb, finish_token uuid, skip_reason text, progress jsonb, retry_after_ms bigint)
     -- IS TRUE keeps these out of index conditions: by worker_id or job_id each row would visit all that run (measured:
     -- 800 ms for 450 runs); by id it is one probe.
     WHERE l.id = i.id AND (l.job_id = i.job_id) IS TRUE AND (l.worker_id = p_worker) IS TRUE AND (l.status = 'RUNNING') IS TRUE
@@ -66,14 +67,7 @@ BEGIN
     INTO recorded, retried, failed, struck FROM done d;
 
   IF retried IS NOT NULL THEN
-    INSERT INTO pgcron.cron_request (job_id, cause, run_after, requested_by, args, scheduled_for, attempt)
-    SELECT l.job_id, 'retry', clock_timestamp() + i.retry_after_ms * interval '1 ms', coalesce(l.requested_by, 'pgcron'),
-           l.args, l.scheduled_for, coalesce(i.retry_attempt, l.attempt + 1)
-      FROM json_to_recordset(p_runs) AS i (id uuid, retry_after_ms bigint, retry_attempt integer)
-      JOIN pgcron.cron_log l ON l.id = i.id
-      JOIN pgcron.cron_job j ON j.id = l.job_id
-     WHERE i.id = ANY (retried) AND j.is_enabled
-     ORDER BY l.job_id, l.seq;
+    PERFORM pgcron.ask_for_retries(retried, p_runs);
   END IF;
 
   IF failed IS NOT NULL THEN
@@ -96,6 +90,35 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.finish_runs(uuid, json) IS
   'Ends runs of one worker: guarded, with counters, strikes, retries and notifications in one transaction.';
+
+-- A retry beyond the fleet's budget is not given up, only postponed: a dependency that fails everybody meets at most
+-- `per_second` retries a second once the burst is spent. An attempt that never began costs nothing.
+CREATE FUNCTION pgcron.ask_for_retries(p_retried uuid[], p_runs json) RETURNS void LANGUAGE plpgsql
+SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  share interval;
+  granted timestamptz;
+BEGIN
+  WITH cost AS (
+    SELECT count(*) AS retries FROM pgcron.cron_log l WHERE l.id = ANY (p_retried) AND l.reason <> 'orphaned_claim')
+  UPDATE pgcron.cron_retry_budget b SET spent_until =
+      GREATEST(b.spent_until, clock_timestamp() - b.burst / b.per_second * interval '1 s') + c.retries / b.per_second * interval '1 s'
+    FROM cost c WHERE b.id = 1 AND c.retries > 0
+  RETURNING interval '1 s' / b.per_second, b.spent_until - c.retries / b.per_second * interval '1 s' INTO share, granted;
+
+  INSERT INTO pgcron.cron_request (job_id, cause, run_after, requested_by, args, scheduled_for, attempt)
+  SELECT l.job_id, 'retry', CASE WHEN l.reason = 'orphaned_claim' THEN clock_timestamp() ELSE
+           GREATEST(clock_timestamp() + i.retry_after_ms * interval '1 ms',
+                    granted + share * row_number() OVER (PARTITION BY l.reason = 'orphaned_claim' ORDER BY l.job_id, l.seq)) END,
+         coalesce(l.requested_by, 'pgcron'), l.args, l.scheduled_for, coalesce(i.retry_attempt, l.attempt + 1)
+    FROM json_to_recordset(p_runs) AS i (id uuid, retry_after_ms bigint, retry_attempt integer)
+    JOIN pgcron.cron_log l ON l.id = i.id
+    JOIN pgcron.cron_job j ON j.id = l.job_id
+   WHERE i.id = ANY (p_retried) AND j.is_enabled
+   ORDER BY l.job_id, l.seq;
+END $$;
+COMMENT ON FUNCTION pgcron.ask_for_retries(uuid[], json) IS
+  'Asks for the next attempts of runs that just failed, within the fleet''s retry budget (cron_retry_budget).';
 
 CREATE FUNCTION pgcron.disable_struck_jobs(p_jobs uuid[]) RETURNS void LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN

@@ -41,6 +41,105 @@ END $$;
 COMMENT ON FUNCTION pgcron.run_now(text, jsonb, text) IS
   'Asks for a run at once and returns the request''s id; refused while the job is disabled, running or already asked to run.';
 
+-- Cancelling says so on the run and wakes its worker, which ends it; whoever asked first, and why, stays on record.
+CREATE FUNCTION pgcron.cancel_run(p_run uuid, p_reason text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  known record;
+BEGIN
+  UPDATE pgcron.cron_log SET cancel_requested_at = clock_timestamp(), cancel_requested_by = left(pgcron.actor(), 200),
+      cancel_reason = left(p_reason, 1000)
+   WHERE id = p_run AND status = 'RUNNING' AND cancel_requested_at IS NULL
+   RETURNING worker_id INTO known;
+  IF FOUND THEN
+    PERFORM pg_notify('pgcron', 'worker ' || known.worker_id);
+    RETURN true;
+  END IF;
+  SELECT status, reason INTO known FROM pgcron.cron_log WHERE id = p_run;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'no run is %', p_run USING ERRCODE = 'PC012', HINT = 'old runs may be gone';
+  ELSIF known.status <> 'RUNNING' THEN
+    RAISE EXCEPTION 'run % has ended: % %', p_run, known.status, coalesce(known.reason, '')
+      USING ERRCODE = 'PC011', HINT = 'only a run that goes on can be cancelled';
+  END IF;
+  RETURN false;
+END $$;
+COMMENT ON FUNCTION pgcron.cancel_run(uuid, text) IS
+  'Asks the worker of a run to end it; true unless somebody asked before. The run ends as FAILED (cancelled), which is no strike.';
+
+CREATE FUNCTION pgcron.cancel_request(p_request uuid, p_reason text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  job uuid;
+  known record;
+BEGIN
+  SELECT job_id INTO job FROM pgcron.cron_request WHERE id = p_request;
+  PERFORM 1 FROM pgcron.cron_job WHERE id = job FOR NO KEY UPDATE;
+  UPDATE pgcron.cron_request SET state = 'CANCELLED', ended_at = clock_timestamp(), cancelled_by = left(pgcron.actor(), 200),
+      cancel_reason = left(p_reason, 1000)
+   WHERE id = p_request AND state = 'PENDING';
+  IF FOUND THEN
+    PERFORM pgcron.show_requests(job);
+    RETURN;
+  END IF;
+  SELECT state, run_id INTO known FROM pgcron.cron_request WHERE id = p_request;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'no request is %', p_request USING ERRCODE = 'PC012';
+  END IF;
+  RAISE EXCEPTION 'request % waits no more: %', p_request, known.state
+    USING ERRCODE = 'PC011', HINT = CASE WHEN known.run_id IS NOT NULL THEN 'cancel its run: ' || known.run_id ELSE 'nothing is left to cancel' END;
+END $$;
+COMMENT ON FUNCTION pgcron.cancel_request(uuid, text) IS 'Cancels a request that waits, at once.';
+
+CREATE FUNCTION pgcron.show_requests(p_job uuid) RETURNS void LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+  UPDATE pgcron.cron_job j SET next_request_at = CASE WHEN j.requests_waiting AND j.running_count > 0 THEN NULL ELSE
+      (SELECT min(r.run_after) FROM pgcron.cron_request r WHERE r.job_id = j.id AND r.state = 'PENDING') END
+   WHERE j.id = p_job;
+$$;
+COMMENT ON FUNCTION pgcron.show_requests(uuid) IS 'Says on a job, which the caller has locked, when its earliest pending request may start.';
+
+CREATE FUNCTION pgcron.cancel_job(p_name text, p_reason text DEFAULT NULL, OUT runs integer, OUT requests integer)
+LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  job uuid := pgcron.job_id(p_name);
+  known uuid;
+BEGIN
+  runs := 0;
+  requests := 0;
+  PERFORM 1 FROM pgcron.cron_job WHERE id = job FOR NO KEY UPDATE;
+  FOR known IN SELECT r.id FROM pgcron.cron_request r WHERE r.job_id = job AND r.state = 'PENDING' ORDER BY r.id LOOP
+    PERFORM pgcron.cancel_request(known, p_reason);
+    requests := requests + 1;
+  END LOOP;
+  FOR known IN SELECT l.id FROM pgcron.cron_log l WHERE l.job_id = job AND l.status = 'RUNNING' ORDER BY l.id LOOP
+    runs := runs + pgcron.cancel_run(known, p_reason)::integer;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION pgcron.cancel_job(text, text) IS 'Cancels what waits and what goes on of a job; the job stays enabled.';
+
+CREATE FUNCTION pgcron.drain_worker(p_worker uuid, p_reason text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  known text;
+BEGIN
+  UPDATE pgcron.cron_worker SET state = 'DRAINING', drain_requested_at = clock_timestamp(),
+      drain_requested_by = left(pgcron.actor(), 200), drain_reason = left(p_reason, 1000)
+   WHERE id = p_worker AND state = 'LIVE';
+  IF FOUND THEN
+    PERFORM pg_notify('pgcron', 'worker ' || p_worker);
+    RETURN true;
+  END IF;
+  SELECT state INTO known FROM pgcron.cron_worker WHERE id = p_worker;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'no worker is %', p_worker USING ERRCODE = 'PC012', HINT = 'SELECT id, host, pid FROM pgcron.cron_worker lists them';
+  ELSIF known <> 'DRAINING' THEN
+    RAISE EXCEPTION 'worker % is %: there is nothing to drain', p_worker, known USING ERRCODE = 'PC011';
+  END IF;
+  RETURN false;
+END $$;
+COMMENT ON FUNCTION pgcron.drain_worker(uuid, text) IS
+  'Asks a worker to claim nothing more, to let its runs end, and to leave; true unless it drains already.';
+
 -- Registration, the one door through which code changes jobs, locked ones too: hence SECURITY DEFINER. The caller has
 -- merged declarations with what admins edited (pgcron_py.domain.declaration) under the application's advisory lock.
 CREATE FUNCTION pgcron.declare_jobs(p_app text, p_release text, p_jobs json) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
@@ -53,7 +152,7 @@ BEGIN
     SELECT * FROM json_to_recordset(p_jobs) AS x (name text, description text, schedule text, timezone text, handler text, args jsonb,
       is_locked boolean, owner text, tags text[], queue text, priority smallint, is_exclusive boolean, overlap_policy text,
       max_running integer, catchup_policy text, starting_deadline_ms bigint, timeout_ms bigint, max_attempts integer,
-      backoff_ms bigint, backoff_max_ms bigint, is_idempotent boolean, jitter_ms bigint, dst_gap text, dst_fold text,
+      backoff_ms bigint, backoff_max_ms bigint, retry_on text[], no_retry_on text[], memory_limit_mib integer, is_idempotent boolean, jitter_ms bigint, dst_gap text, dst_fold text,
       max_consecutive_failures integer, notify_on_failure boolean, declaration jsonb)
     ORDER BY x.name
   LOOP
@@ -63,6 +162,7 @@ BEGIN
       is_exclusive = d.is_exclusive, overlap_policy = d.overlap_policy, max_running = d.max_running,
       catchup_policy = d.catchup_policy, starting_deadline_ms = d.starting_deadline_ms, timeout_ms = d.timeout_ms,
       max_attempts = d.max_attempts, backoff_ms = d.backoff_ms, backoff_max_ms = d.backoff_max_ms,
+      retry_on = d.retry_on, no_retry_on = d.no_retry_on, memory_limit_mib = d.memory_limit_mib,
       is_idempotent = d.is_idempotent, jitter_ms = d.jitter_ms, dst_gap = d.dst_gap, dst_fold = d.dst_fold,
       max_consecutive_failures = d.max_consecutive_failures, notify_on_failure = d.notify_on_failure,
       release = p_release, declaration = d.declaration, declared_schedule = d.declaration ->> 'schedule', undeclared_at = NULL
@@ -70,11 +170,11 @@ BEGIN
     IF NOT FOUND THEN
       INSERT INTO pgcron.cron_job (name, description, schedule, timezone, handler, args, is_locked, owner, tags, queue, priority,
         is_exclusive, overlap_policy, max_running, catchup_policy, starting_deadline_ms, timeout_ms, max_attempts, backoff_ms,
-        backoff_max_ms, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures, notify_on_failure,
+        backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures, notify_on_failure,
         origin, app, release, declaration, declared_schedule)
       VALUES (d.name, d.description, d.schedule, d.timezone, d.handler, d.args, d.is_locked, d.owner, d.tags, d.queue, d.priority,
         d.is_exclusive, d.overlap_policy, d.max_running, d.catchup_policy, d.starting_deadline_ms, d.timeout_ms, d.max_attempts, d.backoff_ms,
-        d.backoff_max_ms, d.is_idempotent, d.jitter_ms, d.dst_gap, d.dst_fold, d.max_consecutive_failures, d.notify_on_failure,
+        d.backoff_max_ms, d.retry_on, d.no_retry_on, d.memory_limit_mib, d.is_idempotent, d.jitter_ms, d.dst_gap, d.dst_fold, d.max_consecutive_failures, d.notify_on_failure,
         'code', p_app, p_release, d.declaration, d.declaration ->> 'schedule');
     END IF;
     changed := changed + 1;

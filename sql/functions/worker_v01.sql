@@ -55,7 +55,8 @@ COMMENT ON FUNCTION pgcron.register_worker(json, integer) IS
 -- so that an outage takes nobody's runs; a worker that stays silent after it is reaped a ttl later.
 CREATE FUNCTION pgcron.beat(p_worker uuid, p_handlers text[], p_queues text[], OUT at timestamptz, OUT state text,
   OUT lease_until timestamptz, OUT running uuid[], OUT route_queues text[], OUT route_handlers text[],
-  OUT next_claim_at timestamptz, OUT plan_pending boolean, OUT reap_pending boolean, OUT paused boolean)
+  OUT next_claim_at timestamptz, OUT plan_pending boolean, OUT reap_pending boolean, OUT paused boolean,
+  OUT cancels json)
 LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -73,7 +74,9 @@ BEGIN
    WHERE l.worker_id = p_worker RETURNING l.lease_until INTO beat.lease_until;
   beat.at := now_;
   SELECT w.state INTO beat.state FROM pgcron.cron_worker w WHERE w.id = p_worker;
-  SELECT coalesce(array_agg(l.id), '{}') INTO beat.running FROM pgcron.cron_log l
+  SELECT coalesce(array_agg(l.id), '{}'), json_agg(json_build_array(l.id, l.cancel_requested_by, l.cancel_reason))
+      FILTER (WHERE l.cancel_requested_at IS NOT NULL)
+    INTO beat.running, beat.cancels FROM pgcron.cron_log l
    WHERE l.worker_id = p_worker AND l.status = 'RUNNING';
   SELECT k.route_queues, k.route_handlers, k.next_claim_at, k.plan_pending
     INTO beat.route_queues, beat.route_handlers, beat.next_claim_at, beat.plan_pending
@@ -82,7 +85,7 @@ BEGIN
   SELECT m.paused_at IS NOT NULL INTO beat.paused FROM pgcron.cron_meta m;
 END $$;
 COMMENT ON FUNCTION pgcron.beat(uuid, text[], text[]) IS
-  'Renews a worker''s lease and answers in one statement what it must know: its state, its runs, its routes, who is to be reaped.';
+  'Renews a worker''s lease and answers in one statement what it must know: its state, its runs, whom to cancel, its routes, who is to be reaped.';
 
 CREATE FUNCTION pgcron.leave(p_worker uuid) RETURNS void LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
   UPDATE pgcron.cron_worker SET state = 'GONE', ended_at = clock_timestamp() WHERE id = p_worker AND state IN ('LIVE', 'DRAINING');

@@ -40,6 +40,9 @@ CREATE TABLE pgcron.cron_job (
   max_attempts integer NOT NULL DEFAULT 1,
   backoff_ms bigint NOT NULL DEFAULT 1000,
   backoff_max_ms bigint NOT NULL DEFAULT 60000,
+  retry_on text[] NOT NULL DEFAULT '{}',
+  no_retry_on text[] NOT NULL DEFAULT '{}',
+  memory_limit_mib integer,
   is_idempotent boolean NOT NULL DEFAULT false,
   jitter_ms bigint NOT NULL DEFAULT 0,
   dst_gap text,
@@ -107,6 +110,11 @@ CREATE TABLE pgcron.cron_job (
   CONSTRAINT cron_job_timeout_range CHECK (timeout_ms BETWEEN 1 AND 2678400000),
   CONSTRAINT cron_job_max_attempts_range CHECK (max_attempts BETWEEN 1 AND 100),
   CONSTRAINT cron_job_backoff_range CHECK (backoff_ms BETWEEN 0 AND 86400000 AND backoff_max_ms BETWEEN backoff_ms AND 2678400000),
+  CONSTRAINT cron_job_retry_on_form CHECK (cardinality(retry_on) <= 50 AND array_position(retry_on, NULL) IS NULL
+    AND length(array_to_string(retry_on, ',')) <= 4000),
+  CONSTRAINT cron_job_no_retry_on_form CHECK (cardinality(no_retry_on) <= 50 AND array_position(no_retry_on, NULL) IS NULL
+    AND length(array_to_string(no_retry_on, ',')) <= 4000),
+  CONSTRAINT cron_job_memory_limit_range CHECK (memory_limit_mib BETWEEN 1 AND 1048576),
   CONSTRAINT cron_job_jitter_range CHECK (jitter_ms BETWEEN 0 AND 86400000),
   CONSTRAINT cron_job_dst_gap_values CHECK (dst_gap IN ('run_after', 'skip')),
   CONSTRAINT cron_job_dst_fold_values CHECK (dst_fold IN ('first', 'both', 'second')),
@@ -140,10 +148,14 @@ CREATE TABLE pgcron.cron_worker (
   queues text[],
   handlers jsonb NOT NULL DEFAULT '[]',
   concurrency integer NOT NULL,
+  drain_requested_at timestamptz,
+  drain_requested_by text,
+  drain_reason text,
   started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   ended_at timestamptz,
   CONSTRAINT cron_worker_state_values CHECK (state IN ('LIVE', 'DRAINING', 'GONE', 'DEAD')),
-  CONSTRAINT cron_worker_finite_times CHECK (GREATEST(started_at, ended_at) < '9000-01-01 00:00:00+00')
+  CONSTRAINT cron_worker_drain_length CHECK (length(drain_requested_by) <= 200 AND length(drain_reason) <= 1000),
+  CONSTRAINT cron_worker_finite_times CHECK (GREATEST(started_at, ended_at, drain_requested_at) < '9000-01-01 00:00:00+00')
 );
 CREATE INDEX cron_worker_live_idx ON pgcron.cron_worker (started_at) WHERE state IN ('LIVE', 'DRAINING');
 
@@ -169,8 +181,12 @@ CREATE TABLE pgcron.cron_request (
   scheduled_for timestamptz,
   attempt integer NOT NULL DEFAULT 1,
   run_id uuid,
+  cancelled_by text,
+  cancel_reason text,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   ended_at timestamptz,
+  CONSTRAINT cron_request_cancel CHECK (state = 'CANCELLED' OR cancelled_by IS NULL AND cancel_reason IS NULL),
+  CONSTRAINT cron_request_cancel_length CHECK (length(cancelled_by) <= 200 AND length(cancel_reason) <= 1000),
   CONSTRAINT cron_request_cause_values CHECK (cause IN ('manual', 'retry', 'backfill', 'buffered')),
   CONSTRAINT cron_request_state_values CHECK (state IN ('PENDING', 'CLAIMED', 'CANCELLED', 'EXPIRED')),
   CONSTRAINT cron_request_occurrence CHECK (cause IN ('manual', 'retry') OR scheduled_for IS NOT NULL),
@@ -214,6 +230,8 @@ CREATE TABLE pgcron.cron_log (
   progress jsonb,
   cancel_requested_at timestamptz,
   cancel_requested_by text,
+  cancel_reason text,
+  skip_reason text,
   args jsonb NOT NULL DEFAULT '{}',
   handler text NOT NULL,
   job_version integer NOT NULL,
@@ -224,6 +242,8 @@ CREATE TABLE pgcron.cron_log (
     'shutdown', 'cancelled', 'db_error', 'orphaned_claim', 'neighbour')),
   CONSTRAINT cron_log_reason_of_failed CHECK ((status = 'FAILED') = (reason IS NOT NULL)),
   CONSTRAINT cron_log_strike_of_failed CHECK (status = 'FAILED' OR NOT is_strike),
+  CONSTRAINT cron_log_skip_of_success CHECK (status = 'SUCCESS' OR skip_reason IS NULL),
+  CONSTRAINT cron_log_words_length CHECK (length(cancel_requested_by) <= 200 AND length(cancel_reason) <= 1000 AND length(skip_reason) <= 10000),
   CONSTRAINT cron_log_cause_values CHECK (cause IN ('schedule', 'manual', 'retry', 'backfill', 'buffered')),
   CONSTRAINT cron_log_covers CHECK ((cause = 'schedule') = (covers_from IS NOT NULL AND covers_to IS NOT NULL) AND covers_from < covers_to),
   CONSTRAINT cron_log_completed CHECK ((status = 'RUNNING') = (completed_at IS NULL) AND completed_at >= started_at),
@@ -308,6 +328,19 @@ CREATE TABLE pgcron.cron_reaper (
   CONSTRAINT cron_reaper_one_row CHECK (id = 1)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 INSERT INTO pgcron.cron_reaper DEFAULT VALUES;
+
+-- Retries of the whole fleet beyond `burst` at once are spread over time, `per_second`: spent_until moves on by one retry's
+-- share for each, and lags behind the clock by at most the burst (a token bucket, counted in time).
+CREATE TABLE pgcron.cron_retry_budget (
+  id smallint PRIMARY KEY DEFAULT 1,
+  per_second double precision NOT NULL DEFAULT 50,
+  burst integer NOT NULL DEFAULT 500,
+  spent_until timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT cron_retry_budget_one_row CHECK (id = 1),
+  CONSTRAINT cron_retry_budget_range CHECK (per_second BETWEEN 0.001 AND 1000000 AND burst BETWEEN 1 AND 1000000),
+  CONSTRAINT cron_retry_budget_finite_times CHECK (spent_until < '9000-01-01 00:00:00+00')
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+INSERT INTO pgcron.cron_retry_budget DEFAULT VALUES;
 
 CREATE TABLE pgcron.cron_meta (
   id smallint PRIMARY KEY DEFAULT 1,

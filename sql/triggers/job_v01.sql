@@ -66,7 +66,7 @@ END $$;
 CREATE TRIGGER cron_job_before_definition BEFORE UPDATE OF
     name, description, schedule, timezone, handler, args, is_enabled, is_locked, owner, tags, queue, priority,
     is_exclusive, overlap_policy, max_running, catchup_policy, starting_deadline_ms, timeout_ms, max_attempts,
-    backoff_ms, backoff_max_ms, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures,
+    backoff_ms, backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures,
     notify_on_failure, disabled_reason, disabled_until
   ON pgcron.cron_job FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_before_definition();
 
@@ -115,7 +115,8 @@ CREATE TRIGGER cron_job_audit_update AFTER UPDATE ON pgcron.cron_job
 -- A disabled job has no open wish for a run: its pending requests end in the transaction that disables it.
 CREATE FUNCTION pgcron.cron_job_cancel_requests() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE pgcron.cron_request SET state = 'CANCELLED', ended_at = clock_timestamp()
+  UPDATE pgcron.cron_request SET state = 'CANCELLED', ended_at = clock_timestamp(), cancelled_by = left(pgcron.actor(), 200),
+      cancel_reason = 'the job was disabled'
    WHERE job_id = NEW.id AND state = 'PENDING';
   RETURN NULL;
 END $$;

@@ -149,6 +149,12 @@ class Fleet:
         except AssertionError as error:
             raise AssertionError(f"{error}\n" + "\n".join(worker.log for worker in self.workers)) from None
 
+    def planned(self) -> None:
+        """Returns once every job has its plan."""
+        wait_for(
+            lambda: not self.rows("SELECT 1 FROM pgcron.cron_job WHERE needs_plan LIMIT 1"), "all jobs are planned"
+        )
+
     def broken_invariants(self) -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM pgcron.check_invariants()")
 

@@ -14,7 +14,7 @@ from pgcron_py.domain.words import RunId
 
 @dataclass(slots=True)
 class KnownRun:
-    """A run of ours from its claim's COMMIT to its recorded end."""
+    """A run of ours from its claim's COMMIT to its recorded end. cancel_text: who wanted it cancelled and why, once somebody did."""
 
     run_id: RunId
     job: Job
@@ -22,11 +22,14 @@ class KnownRun:
     finish_token: UUID
     acknowledged: float = field(default_factory=time.monotonic)
     has_ended: bool = False
+    cancel_text: str | None = None
 
     @property
     def policy(self) -> RetryPolicy:
         job = self.job
-        return RetryPolicy(job.max_attempts, job.is_idempotent, job.backoff_ms, job.backoff_max_ms)
+        return RetryPolicy(
+            job.max_attempts, job.is_idempotent, job.backoff_ms, job.backoff_max_ms, job.retry_on, job.no_retry_on
+        )
 
 
 class Book:

@@ -54,6 +54,7 @@ class Heartbeat:
         if beat.state == "DRAINING":
             self._on_drain()
         self._heed(beat)
+        self._cancel(beat.cancels)
         await self._reconcile(connection, beat, sent)
         return self.interval
 
@@ -64,6 +65,15 @@ class Heartbeat:
         self._claimer.offer(beat.view)
         if beat.reap_pending:
             self._reaper_alarm.ring()
+
+    def _cancel(self, cancels: list[workers.Cancel]) -> None:
+        """Runs that somebody wants ended; each is asked once."""
+        wanted = [cancel for cancel in cancels if (run := self._book.runs.get(cancel.run_id)) and not run.cancel_text]
+        for cancel in wanted:
+            self._book.runs[cancel.run_id].cancel_text = cancel.text
+            self._log.info("cancel_requested", run_id=str(cancel.run_id), by=cancel.by, reason=cancel.reason)
+        if wanted:
+            self._executor.cancel([cancel.run_id for cancel in wanted], Reason.CANCELLED)
 
     async def _reconcile(self, connection: Connection, beat: workers.Beat, sent: float) -> None:
         taken = self._book.taken_away(beat.running, sent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from structlog.typing import FilteringBoundLogger
@@ -11,7 +12,7 @@ from pgcron_workers.heartbeat import Heartbeat
 from pgcron_workers.session import Connection, DatabaseWatch, Session
 
 CHANNEL = "pgcron"
-POLL = 1.0  # seconds between looks behind a transaction pooler, which can't pass notifications on
+POLL = 0.8  # seconds between beats behind a transaction pooler, which can't pass notifications on
 
 
 class Listener:
@@ -41,7 +42,7 @@ class Listener:
         if time.monotonic() >= self._next_beat:
             started = time.monotonic()
             delay = await self._session.run(self._heartbeat.run_once)
-            self._next_beat = started + delay
+            self._next_beat = started + (min(delay, POLL) if self._watch.is_pooled else delay)
         seconds = max(0.0, self._next_beat - time.monotonic())
         await self._session.run(lambda it: self._hear(it, seconds), deadline=seconds + 5)
         return 0
@@ -50,7 +51,7 @@ class Listener:
         if self._watch.is_pooled:
             self._log.warning(
                 "behind_a_pooler",
-                effect=f"changes are noticed within {POLL:g} s, not at once",
+                effect=f"changes are noticed within {POLL:g} s, not at once, at the price of a statement each {POLL:g} s",
                 hint="give workers a direct connection",
             )
             return
@@ -58,10 +59,10 @@ class Listener:
 
     async def _hear(self, connection: Connection, seconds: float) -> None:
         if self._watch.is_pooled:
-            import asyncio
-
-            await asyncio.sleep(min(seconds, POLL))
-            self._claimer.hint()
+            await asyncio.sleep(seconds)
             return
-        async for _ in connection.notifies(timeout=seconds, stop_after=1):
-            self._claimer.hint()
+        async for notification in connection.notifies(timeout=seconds, stop_after=1):
+            if notification.payload == f"worker {self._heartbeat.worker_id}":
+                self._next_beat = 0.0  # somebody wants a run of mine cancelled, or me to drain: the beat tells which
+            elif not notification.payload.startswith("worker "):
+                self._claimer.hint()

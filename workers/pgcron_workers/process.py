@@ -71,6 +71,7 @@ class Supervisor:
                 "connections": min(config.concurrency, 20),
                 "log_level": config.log_level,
                 "cancel_grace": config.cancel_grace,
+                "processes": config.processes,
             },
             log,
             self._end_backend,

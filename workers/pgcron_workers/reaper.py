@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from structlog.typing import FilteringBoundLogger
 
-from pgcron_py.domain.retry import retry
+from pgcron_py.domain.retry import Failure, retry
 from pgcron_py.domain.words import Reason, Status, WorkerId
 from pgcron_py.storage import claims, runs, workers
 from pgcron_workers.loop import Alarm
@@ -72,7 +72,7 @@ class Reaper:
 
 
 def _lost(run: runs.RunningRun, worker: WorkerId) -> runs.Finish:
-    again = retry(run.policy, Reason.LOST, run.attempt, random.random())
+    again = retry(run.policy, Failure(Reason.LOST), run.attempt, random.random())
     return runs.Finish(
         run.id, run.job_id, Status.FAILED, uuid4(), Reason.LOST, again is None,
         error=f"worker {worker} went silent: its lease lapsed", retry_after_ms=again.after_ms if again else None, retry_attempt=again.attempt if again else None,

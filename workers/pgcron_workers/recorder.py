@@ -11,7 +11,7 @@ from functools import partial
 import psycopg
 from structlog.typing import FilteringBoundLogger
 
-from pgcron_py.domain.retry import retry
+from pgcron_py.domain.retry import Failure, retry
 from pgcron_py.domain.words import JobId, Reason, RunId, Status, WorkerId
 from pgcron_py.storage import runs
 from pgcron_py.storage.runs import Finish, Outcome
@@ -55,12 +55,13 @@ class Recorder:
             self._book.forget(end.run_id)
             self._tell(run, end.status, end.reason, end.duration, end.error)
             return
-        again = retry(run.policy, end.reason, run.attempt, random.random()) if end.reason is not None else None
+        again = retry(run.policy, end.failure, run.attempt, random.random()) if end.failure is not None else None
+        error = run.cancel_text if end.reason is Reason.CANCELLED and run.cancel_text else end.error
         self._put(
             Finish(
                 end.run_id, run.job.id, end.status, run.finish_token, end.reason,
                 end.reason is not None and end.reason.is_strike and again is None,
-                end.duration, end.error, end.stack_trace, end.metadata or None, end.result,
+                end.duration, error, end.stack_trace, end.metadata or None, end.result, end.skip_reason, end.progress,
                 again.after_ms if again else None, again.attempt if again else None,
             )
         )  # fmt: skip
@@ -158,7 +159,7 @@ class Recorder:
 
 def orphaned(run: runs.RunningRun, token_of: Callable[[], RunId]) -> Finish:
     """The end of a run whose claim was committed although nobody here heard of it: it never began."""
-    again = retry(run.policy, Reason.ORPHANED_CLAIM, run.attempt, 0)
+    again = retry(run.policy, Failure(Reason.ORPHANED_CLAIM), run.attempt, 0)
     assert again is not None
     return Finish(
         run.id, JobId(run.job_id), Status.FAILED, token_of(), Reason.ORPHANED_CLAIM,

@@ -23,7 +23,7 @@ def job(schedule: str = "* * * * *", **fields: object) -> Job:
     """Due at T0, resolved up to a minute before."""
     timing = Timing(JobId(uuid4()), "j", schedule, "UTC", at(-60))
     base = Job(
-        timing, 1, "h", {}, True, 1, "latest", None, None, 1, 1000, 60000, False, T0, T0, at(-1), 7, 0, None, None,
+        timing, 1, "h", {}, True, 1, "latest", None, None, 1, 1000, 60000, [], [], None, False, T0, T0, at(-1), 7, 0, None, None,
     )  # fmt: skip
     return replace(base, **fields)  # type: ignore[arg-type]  # test data
 

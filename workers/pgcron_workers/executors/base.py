@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from pgcron_py.domain.declaration import JobDeclaration
+from pgcron_py.domain.retry import Failure, Wish
 from pgcron_py.domain.words import Reason, RunId, Status
 from pgcron_py.errors import PgCronError
 
@@ -41,6 +42,7 @@ class Order:
     cause: str
     scheduled_for: datetime | None
     timeout_ms: int | None
+    memory_limit_mib: int | None
     finish_token: UUID
 
 
@@ -49,7 +51,7 @@ class RunEnd:
     """How a run ended. duration in ms of the executor's monotonic clock.
 
     is_recorded: a transactional run whose COMMIT carried its record: nothing is left to write.
-    is_unknown: its COMMIT got no reply: the guarded finish finds out.
+    error_types, wish, wish_after_ms: see Failure.
     """
 
     run_id: RunId
@@ -61,6 +63,16 @@ class RunEnd:
     result: Any = None
     duration: int = 0
     is_recorded: bool = False
+    skip_reason: str | None = None
+    progress: dict[str, Any] | None = None
+    error_types: Sequence[str] = ()
+    wish: Wish | None = None
+    wish_after_ms: int | None = None
+
+    @property
+    def failure(self) -> Failure | None:
+        """What the retry rules look at; None for a success."""
+        return None if self.reason is None else Failure(self.reason, self.error_types, self.wish, self.wish_after_ms)
 
 
 class ApplicationFailed(PgCronError):

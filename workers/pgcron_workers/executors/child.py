@@ -24,8 +24,10 @@ from pgcron_workers import tracing
 from pgcron_workers.executors.base import RunEnd
 from pgcron_workers.executors.capture import Outputs, captured, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
+from pgcron_workers.executors.live_run import LiveRun, parsed_order
 from pgcron_workers.executors.outcome import error_of, trace_of
-from pgcron_workers.executors.runner import LiveRun, Pools, Runner, parsed_order
+from pgcron_workers.executors.pools import Pools
+from pgcron_workers.executors.runner import Runner
 from pgcron_workers.executors.sanitise import keep_secret
 from pgcron_workers.executors.stepping import Marker
 from pgcron_workers.executors.wire import end_as_message, failed_to_begin
@@ -74,11 +76,12 @@ class Child:
             return
         self._runs[run.order.run_id] = run
         output = self._outputs.open(run.order.run_id)
-        run.context._on_progress = output.progress
+        output.serve(run)
         with captured(output):
-            run.task = asyncio.ensure_future(self._perform(run))
-        self._tasks.add(run.task)
-        run.task.add_done_callback(self._tasks.discard)
+            task = asyncio.ensure_future(self._perform(run))
+        run.on_stop = task.cancel
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _perform(self, run: LiveRun) -> None:
         self._ended(await self._runner.perform_async(run))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from pgcron_workers.executors.jsonable import text_of
+from pgcron_workers.executors.live_run import LiveRun
 from pgcron_workers.executors.sanitise import bounded, clean, redacted, storable
 
 HEAD = TAIL = 64 * 1024  # bytes, a line end for each line included
@@ -56,7 +57,13 @@ class RunOutput:
         self._next_tail_at = 0.0
         self._progress: dict[str, Any] | None = None
         self._next_progress_at = 0.0
+        self._latest_progress: dict[str, Any] | None = None
         self._said_lines = 0
+
+    def serve(self, run: LiveRun) -> None:
+        """Takes the progress that the run reports, and knows the last of it at its end."""
+        run.context._on_progress = self.progress
+        run.latest_progress = lambda: self._latest_progress
 
     def write(self, stream: Stream, text: str) -> None:
         """Text as print() writes it: lines in pieces, pieces of lines."""
@@ -79,7 +86,8 @@ class RunOutput:
         known = float(fraction)
         share = min(max(known, 0.0), 1.0) if math.isfinite(known) else 0.0
         said = None if text is None else storable(text_of(text), MAX_PROGRESS_TEXT)
-        self._progress = {"fraction": round(share, 4), "text": said, "at": time.monotonic()}
+        self._latest_progress = {"fraction": round(share, 4), "text": said}
+        self._progress = self._latest_progress | {"at": time.monotonic()}
 
     def _add(self, stream: Stream, level: str | None, text: str) -> None:
         size = (len(text) if text.isascii() else len(text.encode())) + 1

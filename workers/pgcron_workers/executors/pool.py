@@ -23,7 +23,7 @@ class ExecutorPool:
         self._async = ProcessExecutor(config, log, end_backend)
         self._sync = SyncPool(config, log, end_backend)
         self._is_async: dict[str, bool] = {}
-        self._sync_started = False
+        self._sync_start: asyncio.Task[None] | None = None
 
     @property
     def on_end(self) -> Callable[[RunEnd], None]:
@@ -54,9 +54,13 @@ class ExecutorPool:
         application = await self._async.start()
         self._know(application)
         if not all(self._is_async.values()):
-            await self._sync.start()
-            self._sync_started = True
+            await self._start_sync()
         return application
+
+    def _start_sync(self) -> asyncio.Task[None]:
+        if self._sync_start is None:
+            self._sync_start = asyncio.ensure_future(self._sync.start())
+        return self._sync_start
 
     def _know(self, application: Application) -> None:
         self._is_async = {handler["name"]: handler["is_async"] for handler in application.handlers}
@@ -65,19 +69,30 @@ class ExecutorPool:
         return self._is_async.get(handler, True)
 
     def is_up(self, is_async: bool) -> bool:
-        return self._async.is_up if is_async else self._sync_started
+        return self._async.is_up if is_async else self._sync_start is not None and self._sync_start.done()
 
     def belongs_to(self, worker_id: WorkerId) -> None:
         self._async.belongs_to(worker_id)
         self._sync.belongs_to(worker_id)
 
     def submit(self, orders: list[Order]) -> None:
-        together = [order for order in orders if self.is_async(order.handler)]
-        alone = [order for order in orders if not self.is_async(order.handler)]
+        together = [order for order in orders if self._may_share(order)]
+        alone = [order for order in orders if not self._may_share(order)]
         if together:
             self._async.submit(together)
         if alone:
-            self._sync.submit(alone)
+            self._submit_alone(alone)
+
+    def _may_share(self, order: Order) -> bool:
+        """A memory limit is a process's, so its run needs one of its own."""
+        return self.is_async(order.handler) and order.memory_limit_mib is None
+
+    def _submit_alone(self, orders: list[Order]) -> None:
+        """The first run that needs a process of its own, in an application of `async def` handlers, starts their server."""
+        if self.is_up(is_async=False):
+            self._sync.submit(orders)
+        else:
+            self._start_sync().add_done_callback(lambda start: self._sync.submit_or_fail(orders, start.exception()))
 
     def cancel(self, run_ids: list[RunId], reason: Reason) -> None:
         self._async.cancel(run_ids, reason)

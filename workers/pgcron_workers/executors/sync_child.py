@@ -6,6 +6,7 @@ supervisor, even when a handler holds the interpreter, and by itself when its ch
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import queue
@@ -20,10 +21,15 @@ from uuid import UUID
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.registry import load_app
 from pgcron_workers import tracing
+from pgcron_workers.executors.base import RunEnd
 from pgcron_workers.executors.capture import Outputs, captured, install
+from pgcron_workers.executors.endings import classified
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.lifeline import die_with
-from pgcron_workers.executors.runner import LiveRun, Pools, Runner, parsed_order
+from pgcron_workers.executors.live_run import LiveRun, parsed_order
+from pgcron_workers.executors.memory import limited
+from pgcron_workers.executors.pools import Pools
+from pgcron_workers.executors.runner import Runner
 from pgcron_workers.executors.sanitise import keep_secret
 from pgcron_workers.executors.wire import end_as_message, failed_to_begin
 
@@ -90,16 +96,28 @@ class SyncChild:
         if reason := self._stop_early.get(run.order.run_id):
             run.stop(reason)
         output = self._outputs.open(run.order.run_id)
-        run.context._on_progress = output.progress
+        output.serve(run)
         try:
-            with captured(output):
-                end = self._runner.perform_sync(run)
+            with captured(output), limited(run.order.memory_limit_mib):
+                end = asyncio.run(self._perform_async(run)) if run.handler.is_async else self._runner.perform_sync(run)
+        except BaseException as error:  # a late signal, or an event loop that could not be had
+            end = classified(run, error)
         finally:
             self._run = None
             self._stop_early.clear()
         if last := self._outputs.closed(run.order.run_id):
             self._send({"type": "output", "runs": last})
         self._send(end_as_message(end))
+
+    async def _perform_async(self, run: LiveRun) -> RunEnd:
+        """An `async def` handler that needs a process of its own."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        run.on_stop = lambda: loop.call_soon_threadsafe(task.cancel)  # the reader thread calls it
+        try:
+            return await self._runner.perform_async(run)
+        finally:
+            await self._runner.close_async()
 
     def _send(self, message: Message) -> None:
         try:

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
@@ -71,7 +72,10 @@ class SyncPool:
         self._idle: list[Slot] = []
         self._worker_id: WorkerId | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: dict[RunId, Reason | None] = {}
+        self._waiting: dict[
+            RunId, Reason | None
+        ] = {}  # for a process that is being started, and why not to begin at all
+        self._backlog: deque[Order] = deque()  # for any process: there are as many as there may be
         self._closing = False
 
     async def start(self) -> None:
@@ -97,12 +101,34 @@ class SyncPool:
         for order in orders:
             if self._idle:
                 self._begin(self._idle.pop(), order)
-            else:
+            elif len(self._slots) + len(self._waiting) < self._config["processes"]:
                 self._waiting[order.run_id] = None
                 self._spawn(self._begin_in_new_slot(order))
+            else:
+                self._backlog.append(order)
+
+    def submit_or_fail(self, orders: list[Order], error: BaseException | None) -> None:
+        """error: why the server process could not be started."""
+        if error is None:
+            self.submit(orders)
+            return
+        for order in orders:
+            self.on_end(RunEnd(order.run_id, Status.FAILED, Reason.CRASHED, f"no process for the handler: {error}"))
+
+    def _next_from_backlog(self) -> None:
+        """A process came free, or there is room for another."""
+        if self._backlog and not self._closing:
+            self.submit([self._backlog.popleft()])
+
+    def _give_up_backlog(self, run_ids: set[RunId], reason: Reason) -> None:
+        given_up = [order for order in self._backlog if order.run_id in run_ids]
+        self._backlog = deque(order for order in self._backlog if order.run_id not in run_ids)
+        for order in given_up:
+            self.on_end(RunEnd(order.run_id, Status.FAILED, reason, f"stopped: {reason}, before it began"))
 
     def cancel(self, run_ids: list[RunId], reason: Reason) -> None:
         wanted = set(run_ids)
+        self._give_up_backlog(wanted, reason)
         for run_id in wanted & self._waiting.keys():
             self._waiting[run_id] = reason
         for slot in list(self._slots):
@@ -110,6 +136,7 @@ class SyncPool:
                 self._stop_run(slot, reason)
 
     async def kill(self, reason: Reason) -> None:
+        self._give_up_backlog({order.run_id for order in self._backlog}, reason)
         for slot in list(self._slots):
             slot.stop_reason = slot.stop_reason or reason
             slot.signal(signal.SIGKILL)
@@ -208,6 +235,7 @@ class SyncPool:
         slot.clear()
         self._idle.append(slot)
         self.on_end(end)
+        self._next_from_backlog()
         self._let_go_of_idle()
 
     def _let_go_of_idle(self) -> None:
@@ -228,6 +256,7 @@ class SyncPool:
             slot.channel.close()
         if order is not None:
             self.on_end(RunEnd(order.run_id, Status.FAILED, reason, ending_text(slot.process.exitcode, reason, order)))
+        self._next_from_backlog()
 
 
 def _started(process: ForkServerProcess) -> None:

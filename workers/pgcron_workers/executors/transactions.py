@@ -15,6 +15,8 @@ from psycopg.pq import TransactionStatus
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.storage.runs import FINISH_RUN, MARK_BACKEND, Finish
 
+BROKEN_HINT = "the handler ended the transaction that records its run: it must not COMMIT or ROLLBACK"
+
 
 class TransactionBroken(Exception):
     """The handler ended or aborted the transaction that records its run."""
@@ -46,6 +48,11 @@ class Guard:
     def check(self) -> str:
         return f"RELEASE SAVEPOINT {self.savepoint}"
 
+    @property
+    def undo(self) -> str:
+        """What the handler wrote, for a run that turned out to have nothing to do."""
+        return f"ROLLBACK TO SAVEPOINT {self.savepoint}"
+
     xact_id = "SELECT pg_current_xact_id()::text"
     finish = FINISH_RUN
 
@@ -58,9 +65,4 @@ def must_be_in_transaction(status: TransactionStatus) -> None:
     if status == TransactionStatus.INERROR:
         raise TransactionBroken("a statement failed and its error was not raised again: the transaction is aborted")
     if status != TransactionStatus.INTRANS:
-        raise TransactionBroken(
-            "the handler ended the transaction that records its run: it must not COMMIT or ROLLBACK"
-        )
-
-
-BROKEN_HINT = "the handler ended the transaction that records its run: it must not COMMIT or ROLLBACK"
+        raise TransactionBroken(BROKEN_HINT)

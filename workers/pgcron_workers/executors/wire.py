@@ -9,7 +9,10 @@ from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.frames import Message
 from pgcron_workers.executors.outcome import error_of, trace_of
 
-END_KEYS = ("status", "reason", "error", "stack_trace", "metadata", "result", "duration", "is_recorded")
+END_KEYS = (
+    "status", "reason", "error", "stack_trace", "metadata", "result", "duration", "is_recorded", "skip_reason",
+    "progress", "error_types", "wish", "wish_after_ms",
+)  # fmt: skip
 
 
 def order_as_message(order: Order) -> Message:
@@ -17,7 +20,7 @@ def order_as_message(order: Order) -> Message:
         "type": "run", "run_id": str(order.run_id), "job_id": str(order.job_id), "job_name": order.job_name, "handler": order.handler,
         "args": order.args, "seq": order.seq, "attempt": order.attempt, "cause": order.cause,
         "scheduled_for": order.scheduled_for and order.scheduled_for.isoformat(), "timeout_ms": order.timeout_ms,
-        "finish_token": str(order.finish_token),
+        "memory_limit_mib": order.memory_limit_mib, "finish_token": str(order.finish_token),
     }  # fmt: skip
 
 
