@@ -90,6 +90,10 @@ class Gauges(Collector):
         slots.add_metric(["used"], now.slots_used)
         slots.add_metric(["free"], max(now.slots - now.slots_used, 0))
         yield slots
+        processes = GaugeMetricFamily("pgcron_processes", "Runs of def handlers that fit at a time.", labels=["state"])
+        processes.add_metric(["used"], now.processes_used)
+        processes.add_metric(["free"], max(now.processes - now.processes_used, 0))
+        yield processes
         for name, text, value in (
             ("lease_age_ratio", "Share of the lease since the last acknowledged beat; above 0.6 nothing is claimed.", now.lease_age),
             ("listener_connected", "1 while notifications are listened for.", now.is_listening),

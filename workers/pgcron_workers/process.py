@@ -110,8 +110,10 @@ class Supervisor:
         used = self._book.performing_count
         if is_async:
             return self._config.concurrency - used
-        alone = self._book.count_performing(lambda handler: not self._executor.is_async(handler))
-        return min(self._config.concurrency - used, self._config.processes - alone)
+        return min(self._config.concurrency - used, self._config.processes - self._alone_count())
+
+    def _alone_count(self) -> int:
+        return self._book.count_performing(lambda handler: not self._executor.is_async(handler))
 
     async def _end_backend(self, run_id: RunId) -> None:
         """Ends the recorded backend of a run that is about to be killed: a killed client's backend goes on, with its locks."""
@@ -128,7 +130,7 @@ class Supervisor:
         return Vitals(
             self._claimer.worker_id, self._lease.age, self._executor.is_up(True), self._stop.is_set(), self._claimer.is_paused,
             self._watch.is_away, self._listener.is_listening, self._watch.is_pooled, self._config.concurrency,
-            self._book.performing_count, self._recorder.waiting,
+            self._book.performing_count, self._config.processes, self._alone_count(), self._recorder.waiting,
         )  # fmt: skip
 
     def tell(self, observer: Observer) -> None:

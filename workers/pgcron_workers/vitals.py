@@ -10,7 +10,8 @@ from pgcron_workers.lease import MAY_CLAIM
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """worker_id: None until registered. lease_age: share of the ttl since the last acknowledged beat (inf: none yet)."""
+    """slots: of all runs; processes: of `def` handlers, which take a slot and a process each.
+    worker_id: None until registered. lease_age: share of the ttl since the last acknowledged beat (inf: none yet)."""
 
     worker_id: WorkerId | None
     lease_age: float
@@ -22,6 +23,8 @@ class Vitals:
     is_pooled: bool
     slots: int
     slots_used: int
+    processes: int
+    processes_used: int
     results_waiting: int
 
     @property
