@@ -51,6 +51,11 @@ class Slot:
         self.order = None
         self.idle_since = time.monotonic()
 
+    def end_idle(self) -> None:
+        """The process ends by itself when its channel does; the reader here sees that end."""
+        with contextlib.suppress(OSError):
+            self.channel.shutdown(socket.SHUT_WR)
+
     def signal(self, number: signal.Signals) -> None:
         if self.process.pid is not None and self.process.is_alive():
             with contextlib.suppress(ProcessLookupError):
@@ -77,6 +82,8 @@ class SyncPool:
         ] = {}  # for a process that is being started, and why not to begin at all
         self._backlog: deque[Order] = deque()  # for any process: there are as many as there may be
         self._closing = False
+        self._idle_seconds: float = config.get("idle_seconds", IDLE_SECONDS)
+        self._letting_go: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Starts the server process, which imports the application, and one warm process."""
@@ -236,13 +243,18 @@ class SyncPool:
         self._idle.append(slot)
         self.on_end(end)
         self._next_from_backlog()
-        self._let_go_of_idle()
+        if len(self._idle) > IDLE_KEPT and self._letting_go is None:
+            self._letting_go = asyncio.get_running_loop().call_later(self._idle_seconds, self._let_go_of_idle)
 
     def _let_go_of_idle(self) -> None:
-        now = time.monotonic()
-        while len(self._idle) > IDLE_KEPT and now - self._idle[0].idle_since > IDLE_SECONDS:
+        """Processes that nobody needed for a while, but for one."""
+        self._letting_go, now = None, time.monotonic()
+        while len(self._idle) > IDLE_KEPT and now - self._idle[0].idle_since >= self._idle_seconds:
             slot = self._idle.pop(0)
-            slot.channel.close()  # it ends by itself
+            slot.end_idle()
+        if len(self._idle) > IDLE_KEPT and not self._closing:
+            wait = self._idle_seconds - (now - self._idle[0].idle_since)
+            self._letting_go = asyncio.get_running_loop().call_later(wait, self._let_go_of_idle)
 
     async def _gone(self, slot: Slot) -> None:
         """The process ended, with or without a run in it."""
