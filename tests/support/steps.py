@@ -176,12 +176,16 @@ class Actor:
     def begin_claim(
         self, worker: WorkerId, *, limit: int = 100, has_slots: bool = True
     ) -> tuple[datetime | None, list[Job]]:
-        async def step(connection: AsyncConnection) -> tuple[datetime | None, list[Job]]:
-            await claims.begin(connection)
-            view = await claims.look(connection, [HANDLER], None)
-            return await claims.lock_due_jobs(connection, worker, view, limit=limit, window=1000, has_slots=has_slots)
+        return self.do(lambda connection: self.claim_steps(connection, worker, limit, has_slots))
 
-        return self.do(step)
+    @staticmethod
+    async def claim_steps(
+        connection: AsyncConnection, worker: WorkerId, limit: int = 100, has_slots: bool = True
+    ) -> tuple[datetime | None, list[Job]]:
+        """Up to the locks."""
+        await claims.begin(connection)
+        view = await claims.look(connection, [HANDLER], None)
+        return await claims.lock_due_jobs(connection, worker, view, limit=limit, window=1000, has_slots=has_slots)
 
     def write_claim(self, worker: WorkerId, now: datetime, jobs: list[Job]) -> list[RunId]:
         decided = decisions(now, jobs)
