@@ -317,13 +317,26 @@ def classified(run: LiveRun, error: BaseException) -> RunEnd:
 
 
 def _reason_of(run: LiveRun, error: BaseException) -> Reason:
-    if isinstance(error, TransactionBroken):
+    kind = type(error)  # isinstance would ask the error's own __class__, which may raise
+    if issubclass(kind, TransactionBroken):
         return Reason.TX_BROKEN
-    if isinstance(error, LeaseLost) or getattr(error, "sqlstate", None) == "PC001":
+    if issubclass(kind, LeaseLost) or _sqlstate_of(error) == "PC001":
         return Reason.LOST
-    if run.handler.transactional and isinstance(error, psycopg.OperationalError) and error.sqlstate in _CONNECTION_LOST:
+    if (
+        run.handler.transactional
+        and issubclass(kind, psycopg.OperationalError)
+        and _sqlstate_of(error) in _CONNECTION_LOST
+    ):
         return Reason.DB_ERROR
     return Reason.ERROR
+
+
+def _sqlstate_of(error: BaseException) -> str | None:
+    try:
+        state = getattr(error, "sqlstate", None)
+    except BaseException:
+        return None
+    return state if type(state) is str else None
 
 
 def _stopped_text(run: LiveRun) -> str:
