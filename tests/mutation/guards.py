@@ -10,7 +10,8 @@ from dataclasses import dataclass
 CLAIMS, FINISH = "tests/storage/test_claims.py", "tests/storage/test_finish.py"
 LEASES, LOCKS = "tests/storage/test_leases.py", "tests/storage/test_locks.py"
 DEFINITIONS, INDEXES = "tests/sql/test_definitions.py", "tests/sql/test_unique_indexes.py"
-DECIDE = "tests/unit/domain/test_decide.py"
+DECIDE, PLANNING = "tests/unit/domain/test_decide.py", "tests/unit/domain/test_planning.py"
+SIMULATION = "tests/simulation/test_simulator.py::test_every_occurrence_is_accounted_for_exactly_once"
 TRANSACTIONS, RECONCILIATION = "tests/workers/test_transaction_guards.py", "tests/workers/test_reconciliation.py"
 
 _RECHECK = (
@@ -179,6 +180,26 @@ GUARDS = (
         "reconciliation: runs that somebody else ended are cancelled", "workers/pgcron_workers/heartbeat.py",
         "        if taken:\n", "        if False:\n",
         (RECONCILIATION,),
+    ),
+    Guard(
+        "ledger: a run covers no miss", "pgcron_py/domain/decide.py",
+        "start = decision.misses[-1].covers_to if decision.misses else job.covers_from", "start = job.covers_from",
+        (DECIDE, f"{SIMULATION}[0]"),
+    ),
+    Guard(
+        "ledger: every coalesced occurrence counts", "pgcron_py/domain/decide.py",
+        "plan.count_between(due - _SECOND, latest - _SECOND)", "plan.count_between(due, latest - _SECOND)",
+        (DECIDE, f"{SIMULATION}[0]"),
+    ),
+    Guard(
+        "ledger: a plan gives up only what it named", "pgcron_py/domain/planning.py",
+        "else max(job.covers_from, due - _SECOND)", "else job.covers_from",
+        (PLANNING, f"{SIMULATION}[0]"),
+    ),
+    Guard(
+        "outcome: only the type of an exception is asked", "workers/pgcron_workers/executors/runner.py",
+        "if issubclass(kind, TransactionBroken):", "if isinstance(error, TransactionBroken):",
+        ("tests/workers/test_weird_outcomes.py",),
     ),
     Guard(
         "transaction: the savepoint is still there", "workers/pgcron_workers/executors/transactions.py",

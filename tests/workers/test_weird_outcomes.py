@@ -90,10 +90,18 @@ class House:
         """As an executor does it, to the other side of the wire."""
         handler = ("sync", "async")[seed % 2]
         order = Order(run, self.job_id, "job", handler, {"seed": seed}, 1, 1, "manual", None, None, uuid4())
-        live = self.runner.prepare(order)
-        end = self.runner.perform_sync(live) if handler == "sync" else await self.runner.perform_async(live)
+        end = await self._end(order)
+        assert end is not None, f"PGCRON_SEED={seed}: it escaped"
         (message,) = Decoder().feed(encode([end_as_message(end)]))
         return parsed_end(message)
+
+    async def _end(self, order: Order) -> RunEnd | None:
+        """None for an exception that escaped: it is not fit to be shown."""
+        live = self.runner.prepare(order)
+        try:
+            return self.runner.perform_sync(live) if order.handler == "sync" else await self.runner.perform_async(live)
+        except BaseException:
+            return None
 
     async def record(self, ends: list[RunEnd]) -> None:
         for end in ends:
