@@ -22,7 +22,7 @@ help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  PG=18|16|15      the PostgreSQL of the tests; 15 is Debian's (default 18)"
-	@echo "  ARGS='…'         further arguments of pgcron demo, of pytest or of the benchmarks"
+	@echo "  ARGS='…'         further arguments of pgcron demo, of pytest, of the mutations or of the benchmarks"
 	@echo "  PYTHON=python3   the Python to make .venv with, 3.11 or newer"
 
 .PHONY: demo
@@ -36,6 +36,10 @@ test: $(READY)  ## Run the tests, but for the long ones
 .PHONY: long
 long: $(READY)  ## Run the long tests: faults on real workers
 	PGCRON_TEST_PG=$(PG) $(PYTEST) -m long $(ARGS)
+
+.PHONY: mutation
+mutation: $(READY)  ## Remove the guards one by one, and see that tests notice
+	PGCRON_TEST_PG=$(PG) $(BIN)/python tests/mutation/mutate.py $(ARGS)
 
 .PHONY: check
 check: check-format check-lint check-types check-layers  ## Check format, lint, types and layers (not the tests)
@@ -56,8 +60,9 @@ format: $(READY)  ## Format, and fix what the linter can fix
 	$(BIN)/ruff format .
 
 .PHONY: proof
-proof: $(READY)  ## Run everything at full length (hours, by hand), then the benchmarks
+proof: $(READY)  ## Run everything at full length (hours, by hand), mutations and benchmarks too
 	PGCRON_PROOF=1 PGCRON_TEST_PG=$(PG) $(PYTEST) --timeout=0 $(ARGS)
+	$(MAKE) mutation ARGS=
 	$(MAKE) bench ARGS=
 
 .PHONY: bench

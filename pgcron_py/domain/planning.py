@@ -64,13 +64,20 @@ def _given_up(job: Replan) -> NewMiss | None:
     if job.before is None or job.changed_at <= job.covers_from:
         return None
     old = _plan_or_none(job.before)
-    first = None if old is None else old.next_after(job.covers_from)
+    after = _resolved_to(job)
+    first = None if old is None else old.next_after(after)
     if old is None or first is None or first > job.changed_at:
         return None
-    last = old.latest_before(job.covers_from, job.changed_at) or first
-    count, exact = old.count_between(job.covers_from, job.changed_at)
+    last = old.latest_before(after, job.changed_at) or first
+    count, exact = old.count_between(after, job.changed_at)
     reason = MissReason.DISABLED if job.reason == "disabled" else MissReason.RESCHEDULED
     return NewMiss(reason, job.covers_from, job.changed_at, first, last, max(count, 1), not exact)
+
+
+def _resolved_to(job: Replan) -> datetime:
+    """Before its next occurrence the old plan names nothing: it may have begun later than the ledger ends."""
+    due = job.next_scheduled_for
+    return job.covers_from if due is None else max(job.covers_from, due - _SECOND)
 
 
 def _plan_or_none(timing: Timing) -> Plan | None:

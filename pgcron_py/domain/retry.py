@@ -56,7 +56,7 @@ class NextAttempt:
 def exception_names(type_: type[BaseException]) -> tuple[str, str]:
     """The two names by which retry_on and no_retry_on know an exception: alone, and after its module."""
     name, module = (str(type.__dict__[word].__get__(type_)) for word in ("__qualname__", "__module__"))
-    return name, f"{module}.{name}"
+    return str.__getitem__(name, slice(None)), f"{module}.{name}"
 
 
 def failure_of(reason: Reason, error: BaseException) -> Failure:
@@ -66,9 +66,19 @@ def failure_of(reason: Reason, error: BaseException) -> Failure:
         names = tuple(name[:500] for base in bases for name in exception_names(base))
     except BaseException:
         names = ()
-    if isinstance(error, Retry):
-        return Failure(reason, names, "retry", error.after_ms)
-    return Failure(reason, names, "fail" if isinstance(error, Fail) else None)
+    kind = type(error)  # isinstance would ask the error's own __class__, which may raise
+    if issubclass(kind, Retry):
+        return Failure(reason, names, "retry", _wished_ms(error))
+    return Failure(reason, names, "fail" if issubclass(kind, Fail) else None)
+
+
+def _wished_ms(error: BaseException) -> int | None:
+    """A subclass may have forgotten its base's __init__, or lie."""
+    try:
+        after_ms = getattr(error, "after_ms", None)
+    except BaseException:
+        return None
+    return after_ms if type(after_ms) is int else None
 
 
 def retry(policy: RetryPolicy, failure: Failure, attempt: int, luck: float) -> NextAttempt | None:

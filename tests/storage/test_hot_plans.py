@@ -165,3 +165,11 @@ def test_a_history_page_of_a_job_reads_its_page_only(churned: Stage) -> None:
         churned.actor(), "SELECT * FROM pgcron.cron_log WHERE job_id = %(job)s ORDER BY seq DESC LIMIT 50", {"job": job}
     )
     assert {node["Node Type"] for node in plan if "Relation Name" in node} == {"Index Scan"}
+
+
+def test_a_claim_is_never_compiled(stage: Stage) -> None:
+    """Forbidden scans look so dear to servers before 18 that they would compile each claim, for a second."""
+    actor = stage.actor()
+    actor.begin_claim(stage.worker())
+    assert actor.say("SHOW jit") == [("off",)]
+    actor.rollback()

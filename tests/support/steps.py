@@ -46,12 +46,19 @@ class Stage:
         self._thread.start()
         self.audience = psycopg.connect(superuser_url, autocommit=True, row_factory=dict_row)
         self._actors: list[Actor] = []
+        self._helper: Actor | None = None
 
     def actor(self, url: str | None = None) -> Actor:
         """A new connection; as the worker role unless told otherwise."""
         connection = self.on_stage(AsyncConnection.connect(url or self.worker_url, autocommit=True))
         self._actors.append(Actor(self, connection))
         return self._actors[-1]
+
+    @property
+    def helper(self) -> Actor:
+        """Plans and registers workers for whoever sets the stage."""
+        self._helper = self._helper or self.actor()
+        return self._helper
 
     def on_stage(self, awaitable: Awaitable[T]) -> T:
         return self.begin(awaitable).result(PATIENCE)
@@ -110,8 +117,7 @@ class Stage:
 
         from pgcron_workers.planner import Planner
 
-        actor = self.actor()
-        while actor.do(Planner(get_logger()).run_once):
+        while self.helper.do(Planner(get_logger()).run_once):
             pass
 
     def worker(self, *, ttl: float = 30.0) -> WorkerId:
@@ -125,7 +131,7 @@ class Stage:
             "handlers": [{"name": HANDLER}],
             "concurrency": 10,
         }
-        self.actor().do(lambda c: workers.register(c, row, int(ttl * 1000)))
+        self.helper.do(lambda c: workers.register(c, row, int(ttl * 1000)))
         return id_
 
     def lapse(self, worker: WorkerId) -> None:
@@ -176,12 +182,16 @@ class Actor:
     def begin_claim(
         self, worker: WorkerId, *, limit: int = 100, has_slots: bool = True
     ) -> tuple[datetime | None, list[Job]]:
-        async def step(connection: AsyncConnection) -> tuple[datetime | None, list[Job]]:
-            await claims.begin(connection)
-            view = await claims.look(connection, [HANDLER], None)
-            return await claims.lock_due_jobs(connection, worker, view, limit=limit, window=1000, has_slots=has_slots)
+        return self.do(lambda connection: self.claim_steps(connection, worker, limit, has_slots))
 
-        return self.do(step)
+    @staticmethod
+    async def claim_steps(
+        connection: AsyncConnection, worker: WorkerId, limit: int = 100, has_slots: bool = True
+    ) -> tuple[datetime | None, list[Job]]:
+        """Up to the locks."""
+        await claims.begin(connection)
+        view = await claims.look(connection, [HANDLER], None)
+        return await claims.lock_due_jobs(connection, worker, view, limit=limit, window=1000, has_slots=has_slots)
 
     def write_claim(self, worker: WorkerId, now: datetime, jobs: list[Job]) -> list[RunId]:
         decided = decisions(now, jobs)

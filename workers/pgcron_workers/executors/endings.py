@@ -17,7 +17,7 @@ from pgcron_workers.executors.base import RunEnd
 from pgcron_workers.executors.jsonable import text_of
 from pgcron_workers.executors.live_run import LiveRun
 from pgcron_workers.executors.outcome import MAX_ERROR, error_of, json_of, trace_of
-from pgcron_workers.executors.sanitise import storable
+from pgcron_workers.executors.sanitise import name_of, storable
 from pgcron_workers.executors.transactions import TransactionBroken
 
 # No SQLSTATE: libpq lost the connection; 57P0x: the server is going down or coming up, or ended this backend.
@@ -31,11 +31,11 @@ def success(run: LiveRun, value: Any) -> RunEnd:
     return _succeeded(run, _result_of(run, value))
 
 
-def skipped(run: LiveRun, skip: Skip) -> RunEnd:
+def skipped(run: LiveRun, skip: BaseException) -> RunEnd:
     """The handler had nothing to do. Raises CancelledError when it was asked to end meanwhile."""
     if run.stop_reason is not None:
         raise asyncio.CancelledError
-    reason = storable(text_of(skip.reason), MAX_ERROR) or "nothing to do"
+    reason = storable(text_of(_reason_given(skip)), MAX_ERROR) or "nothing to do"
     return replace(_succeeded(run, _result_of(run)), skip_reason=reason)
 
 
@@ -66,7 +66,7 @@ def recorded(end: RunEnd) -> RunEnd:
 
 def ended(run: LiveRun, error: BaseException) -> RunEnd:
     """How a run ended whose handler raised."""
-    return skipped(run, error) if isinstance(error, Skip) and run.stop_reason is None else classified(run, error)
+    return skipped(run, error) if issubclass(type(error), Skip) and run.stop_reason is None else classified(run, error)
 
 
 def classified(run: LiveRun, error: BaseException) -> RunEnd:
@@ -85,23 +85,40 @@ def _told(run: LiveRun, error: BaseException) -> tuple[str, str | None]:
     """The error's text and its trace; what a handler says on purpose needs no trace of ours."""
     if _is_out_of_memory(run, error):
         return f"more than its memory limit of {run.order.memory_limit_mib} MiB: {error_of(error)}", trace_of(error)
-    if isinstance(error, Outcome) and error.__cause__ is None:
-        return storable(text_of(error.reason), MAX_ERROR) or type(error).__name__, None
+    if issubclass(type(error), Outcome) and error.__cause__ is None:
+        return storable(text_of(_reason_given(error)), MAX_ERROR) or name_of(error), None
     return error_of(error), trace_of(error)
 
 
 def _reason_of(run: LiveRun, error: BaseException) -> Reason:
-    if isinstance(error, TransactionBroken):
+    kind = type(error)  # isinstance would ask the error's own __class__, which may raise
+    if issubclass(kind, TransactionBroken):
         return Reason.TX_BROKEN
-    if isinstance(error, LeaseLost) or getattr(error, "sqlstate", None) == "PC001":
+    if issubclass(kind, LeaseLost) or _sqlstate_of(error) == "PC001":
         return Reason.LOST
-    if run.handler.transactional and isinstance(error, psycopg.OperationalError) and error.sqlstate in _CONNECTION_LOST:
+    is_of_connection = run.handler.transactional and issubclass(kind, psycopg.OperationalError)
+    if is_of_connection and _sqlstate_of(error) in _CONNECTION_LOST:
         return Reason.DB_ERROR
     return Reason.CRASHED if _is_out_of_memory(run, error) else Reason.ERROR
 
 
+def _reason_given(error: BaseException) -> object:
+    try:
+        return getattr(error, "reason", "")
+    except BaseException:
+        return ""
+
+
+def _sqlstate_of(error: BaseException) -> str | None:
+    try:
+        state = getattr(error, "sqlstate", None)
+    except BaseException:
+        return None
+    return state if type(state) is str else None
+
+
 def _is_out_of_memory(run: LiveRun, error: BaseException) -> bool:
-    return isinstance(error, MemoryError) and run.order.memory_limit_mib is not None
+    return issubclass(type(error), MemoryError) and run.order.memory_limit_mib is not None
 
 
 def _stopped_text(run: LiveRun) -> str:

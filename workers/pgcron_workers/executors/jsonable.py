@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from pgcron_workers.executors.redaction import REDACTED, SECRET_NAME, UNSAYABLE_NUMBER
-from pgcron_workers.executors.sanitise import storable
+from pgcron_workers.executors.sanitise import name_of, plain, storable
 
 MAX_DEPTH = 32
 MAX_NODES = 50_000
@@ -71,13 +71,13 @@ class Tree:
 def text_of(value: Any) -> str:
     """The value's text; why there is none where there is none."""
     if isinstance(value, str):
-        return value
+        return plain(value)
     if isinstance(value, bytes | bytearray):
         return bytes(value[:MAX_TEXT]).decode("utf-8", "replace")
     try:
-        return str(value)
+        return plain(str(value))
     except BaseException as error:
-        return f"(no text: str() raised {type(error).__name__})"
+        return f"(no text: str() raised {name_of(error)})"
 
 
 def _number(value: float) -> Any:
@@ -96,4 +96,4 @@ def jsonable(value: Any) -> Any:
     except TooLarge as error:
         return {"truncated": True, "size": error.size}
     except BaseException as error:
-        return f"(no JSON: {type(error).__name__})"
+        return f"(no JSON: {name_of(error)})"

@@ -9,7 +9,7 @@ import traceback
 from typing import Any
 
 from pgcron_workers.executors.jsonable import jsonable
-from pgcron_workers.executors.sanitise import storable, storable_ends
+from pgcron_workers.executors.sanitise import name_of, plain, storable, storable_ends
 
 MAX_ERROR = 8_000
 MAX_TRACE = 64_000
@@ -19,11 +19,11 @@ _FRAME = re.compile(r'(?m)^(?P<before>[ |+\-]*File ")(?P<path>[^"\n]+)(?P<after>
 
 def error_of(error: BaseException) -> str:
     """Type and message; a message that can't be had is said to be so."""
-    name = _name_of(error)
+    name = name_of(error)
     try:
-        message = str(error)
+        message = plain(str(error))
     except BaseException as worse:
-        message = f"(no message: str() raised {_name_of(worse)})"
+        message = f"(no message: str() raised {name_of(worse)})"
     return storable(f"{name}: {message}" if message else name, MAX_ERROR)
 
 
@@ -38,13 +38,6 @@ def trace_of(error: BaseException) -> str | None:
 def json_of(value: Any) -> Any:
     """The value as JSON that jsonb takes; what isn't JSON becomes its str()."""
     return jsonable(value)
-
-
-def _name_of(error: BaseException) -> str:
-    try:
-        return str(type.__dict__["__name__"].__get__(type(error)))
-    except BaseException:
-        return "BaseException"
 
 
 def _short_frame(match: re.Match[str]) -> str:

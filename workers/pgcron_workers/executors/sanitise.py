@@ -21,6 +21,16 @@ def keep_secret(*urls: str) -> None:
     _Known.redactor = Redactor(secrets_of(os.environ, *urls))
 
 
+def plain(text: str) -> str:
+    """The same characters without whatever subclass of str they came in: its methods may raise or lie."""
+    return str.__getitem__(text, slice(None))
+
+
+def name_of(error: BaseException) -> str:
+    """The name of its class, whatever its metaclass says."""
+    return plain(type.__dict__["__name__"].__get__(type(error)))
+
+
 def clean(text: str) -> str:
     """A plain str that UTF-8 and PostgreSQL can hold, whatever subclass of str it was."""
     return str.encode(text, "utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

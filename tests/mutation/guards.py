@@ -1,0 +1,221 @@
+"""The guards, one line of code each: what removes it, and the tests that must notice.
+
+`old` must be found exactly once among the files of `where` (globs, so that a new version of an SQL file is found too).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CLAIMS, FINISH = "tests/storage/test_claims.py", "tests/storage/test_finish.py"
+LEASES, LOCKS = "tests/storage/test_leases.py", "tests/storage/test_locks.py"
+DEFINITIONS, INDEXES = "tests/sql/test_definitions.py", "tests/sql/test_unique_indexes.py"
+DECIDE, PLANNING = "tests/unit/domain/test_decide.py", "tests/unit/domain/test_planning.py"
+SIMULATION = "tests/simulation/test_simulator.py::test_every_occurrence_is_accounted_for_exactly_once"
+TRANSACTIONS, RECONCILIATION = "tests/workers/test_transaction_guards.py", "tests/workers/test_reconciliation.py"
+
+_RECHECK = (
+    "WHERE j.id = candidate.id AND j.is_enabled AND NOT j.needs_plan AND j.claim_at <= (SELECT clock_timestamp())"
+)
+_REFUSED = "test_the_second_of_two_is_refused_by_its_index"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """is_quick: whether CI tries it, too."""
+
+    name: str
+    where: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+    is_quick: bool = False
+
+
+def index(name: str, old: str, new: str, *, is_quick: bool = False) -> Guard:
+    return Guard(f"unique: {name}", "sql/tables/*.sql", old, new, (f"{INDEXES}::{_REFUSED}[{name}]",), is_quick)
+
+
+def unique(name: str, *, is_quick: bool = False) -> Guard:
+    return index(name, f"CREATE UNIQUE INDEX {name}", f"CREATE INDEX {name}", is_quick=is_quick)
+
+
+GUARDS = (
+    Guard(
+        "finish: the run is still RUNNING", "sql/functions/finish_v*.sql",
+        " AND (l.status = 'RUNNING') IS TRUE", "",
+        (f"{FINISH}::test_a_finish_after_a_lost_lease_changes_nothing", f"{FINISH}::test_in_a_batch_with_one_lost_the_others_are_recorded"),
+        is_quick=True,
+    ),
+    Guard(
+        "finish: the run is this worker's", "sql/functions/finish_v*.sql",
+        " AND (l.worker_id = p_worker) IS TRUE", "",
+        (f"{FINISH}::test_another_workers_finish_is_refused",),
+        is_quick=True,
+    ),
+    Guard(
+        "finish: an own finish whose reply was lost is known by its token", "sql/functions/finish_v*.sql",
+        "WHEN l.finish_token = i.finish_token THEN 'already'", "",
+        (f"{FINISH}::test_a_finish_whose_reply_was_lost_is_known_by_its_token",),
+    ),
+    Guard(
+        "finish_run raises lease_lost", "sql/functions/finish_v*.sql",
+        "WHERE f.outcome = 'recorded') THEN", "WHERE true) THEN",
+        (f"{FINISH}::test_a_transactional_finish_raises_lease_lost_unless_its_run_changed",),
+        is_quick=True,
+    ),
+    Guard(
+        "finish locks the job before the run", "sql/functions/finish_v*.sql",
+        "ORDER BY j.id FOR NO KEY UPDATE;", "ORDER BY j.id;",
+        (f"{LOCKS}::test_a_finish_that_waits_for_its_job_holds_no_run",),
+        is_quick=True,
+    ),
+    Guard(
+        "an ended run never changes", "sql/triggers/run_v*.sql",
+        "WHEN (OLD.status <> 'RUNNING')", "WHEN (false)",
+        (f"{FINISH}::test_an_ended_run_never_changes",),
+    ),
+    Guard(
+        "claim: the worker is LIVE", "pgcron_py/storage/*.py",
+        "w.id = %(worker)s AND w.state = 'LIVE' AND", "w.id = %(worker)s AND",
+        (f"{CLAIMS}::test_a_worker_that_is_not_live_claims_nothing",),
+    ),
+    Guard(
+        "claim: the worker's lease is valid", "pgcron_py/storage/*.py",
+        " AND l.lease_until > clock_timestamp() FOR SHARE OF w", " FOR SHARE OF w",
+        (f"{CLAIMS}::test_a_worker_whose_lease_lapsed_claims_nothing",),
+        is_quick=True,
+    ),
+    Guard(
+        "claim: nobody buries the worker meanwhile", "pgcron_py/storage/*.py",
+        " FOR SHARE OF w", "",
+        (f"{LOCKS}::test_a_reaper_waits_for_the_claim_of_the_worker_it_buries_and_then_ends_its_run",),
+    ),
+    Guard(
+        "claim: SKIP LOCKED locks at all", "pgcron_py/storage/claims.py",
+        "FOR NO KEY UPDATE SKIP LOCKED) locked", ") locked",
+        (f"{CLAIMS}::test_two_claims_at_once_share_the_due_jobs", f"{CLAIMS}::test_a_claim_that_rolls_back_leaves_its_jobs_to_the_next"),
+    ),
+    Guard(
+        "claim: EvalPlanQual looks again at the locked row", "pgcron_py/storage/claims.py",
+        _RECHECK, "WHERE j.id = candidate.id",
+        (f"{LOCKS}::test_a_job_that_changed_after_the_claims_snapshot_is_looked_at_again_under_its_lock",),
+        is_quick=True,
+    ),
+    Guard(
+        "claim: an overlap is judged at the occurrence's instant", "pgcron_py/domain/*.py",
+        "return job.last_run_at <= occurrence < job.last_completed_at", "return False",
+        (DECIDE, f"{CLAIMS}::test_an_occurrence_that_fell_into_a_run_overlaps_even_when_that_run_is_over"),
+    ),
+    Guard(
+        "claim: an exclusive job that runs gets no second run", "pgcron_py/domain/*.py",
+        "    if job.running_count > 0:\n        return True\n", "",
+        (DECIDE, f"{CLAIMS}::test_prevents_concurrent_execution"),
+    ),
+    unique("cron_log_one_running_idx", is_quick=True),
+    unique("cron_log_occurrence_idx"),
+    index("cron_log_job_seq_key", "  CONSTRAINT cron_log_job_seq_key UNIQUE (job_id, seq),\n", ""),
+    unique("cron_request_one_manual_idx"),
+    unique("cron_miss_covers_to_idx"),
+    Guard(
+        "request: its job is locked before it is admitted", "sql/triggers/request_v*.sql",
+        "FROM pgcron.cron_job WHERE id = NEW.job_id FOR NO KEY UPDATE;", "FROM pgcron.cron_job WHERE id = NEW.job_id;",
+        (f"{LOCKS}::test_a_request_waits_for_whoever_has_its_job_and_is_refused_when_that_one_disabled_it",),
+        is_quick=True,
+    ),
+    Guard(
+        "disabling cancels pending requests", "sql/triggers/job_v*.sql",
+        "WHEN (OLD.is_enabled AND NOT NEW.is_enabled) EXECUTE FUNCTION pgcron.cron_job_cancel_requests();",
+        "WHEN (false) EXECUTE FUNCTION pgcron.cron_job_cancel_requests();",
+        (f"{DEFINITIONS}::test_disabling_cancels_pending_requests_and_a_disabled_job_takes_none",),
+    ),
+    Guard(
+        "beat: leases that an outage ended are renewed", "sql/functions/worker_v*.sql",
+        "WHERE now_ - tick > l.ttl_ms * interval '0.5 ms'", "WHERE false",
+        (f"{LEASES}::test_after_an_outage_the_leases_that_it_ended_are_renewed",),
+        is_quick=True,
+    ),
+    Guard(
+        "beat: without an outage no lease of others is renewed", "sql/functions/worker_v*.sql",
+        "WHERE now_ - tick > l.ttl_ms * interval '0.5 ms'", "WHERE true",
+        (f"{LEASES}::test_a_beat_without_an_outage_renews_nobody_elses_lease",),
+    ),
+    Guard(
+        "beat: only leases that were valid at the last tick", "sql/functions/worker_v*.sql",
+        " AND l.lease_until >= tick", "",
+        (f"{LEASES}::test_a_lease_that_ended_while_others_beat_or_before_the_outage_is_not_renewed",),
+    ),
+    Guard(
+        "beat: an outage renews a lease once", "sql/functions/worker_v*.sql",
+        " AND NOT l.was_renewed", "",
+        (f"{LEASES}::test_a_lease_is_renewed_for_an_outage_only_once_until_its_worker_beats_again",),
+    ),
+    Guard(
+        "reaper: looks at the lease again under its lock", "pgcron_py/storage/workers.py",
+        "WHERE worker_id = %(worker)s AND lease_until < clock_timestamp() FOR UPDATE", "WHERE worker_id = %(worker)s FOR UPDATE",
+        (f"{LEASES}::test_a_worker_that_beat_after_it_was_found_silent_is_not_reaped",),
+    ),
+    Guard(
+        "reconciliation: unknown runs are given up", "workers/pgcron_workers/heartbeat.py",
+        "if not self._book.unknown_among(beat.running):", "if True:",
+        (RECONCILIATION,),
+        is_quick=True,
+    ),
+    Guard(
+        "reconciliation: only unknown ones", "workers/pgcron_workers/heartbeat.py",
+        "for run in mine if run.id in unknown]", "for run in mine]",
+        (RECONCILIATION,),
+    ),
+    Guard(
+        "reconciliation: waits for a claim that is under way", "workers/pgcron_workers/heartbeat.py",
+        "async with self._claimer.mutex:", "if True:",
+        (RECONCILIATION,),
+    ),
+    Guard(
+        "reconciliation: runs registered before their claim are known", "workers/pgcron_workers/book.py",
+        " and id_ not in self._registered]", "]",
+        (RECONCILIATION,),
+    ),
+    Guard(
+        "reconciliation: runs that somebody else ended are cancelled", "workers/pgcron_workers/heartbeat.py",
+        "        if taken:\n", "        if False:\n",
+        (RECONCILIATION,),
+    ),
+    Guard(
+        "ledger: a run covers no miss", "pgcron_py/domain/decide.py",
+        "start = decision.misses[-1].covers_to if decision.misses else job.covers_from", "start = job.covers_from",
+        (DECIDE, f"{SIMULATION}[0]"),
+    ),
+    Guard(
+        "ledger: every coalesced occurrence counts", "pgcron_py/domain/decide.py",
+        "plan.count_between(due - _SECOND, latest - _SECOND)", "plan.count_between(due, latest - _SECOND)",
+        (DECIDE, f"{SIMULATION}[0]"),
+    ),
+    Guard(
+        "ledger: a plan gives up only what it named", "pgcron_py/domain/planning.py",
+        "else max(job.covers_from, due - _SECOND)", "else job.covers_from",
+        (PLANNING, f"{SIMULATION}[0]"),
+    ),
+    Guard(
+        "outcome: only the type of an exception is asked", "workers/pgcron_workers/executors/endings.py",
+        "if issubclass(kind, TransactionBroken):", "if isinstance(error, TransactionBroken):",
+        ("tests/workers/test_weird_outcomes.py",),
+    ),
+    Guard(
+        "transaction: the savepoint is still there", "workers/pgcron_workers/executors/transactions.py",
+        'return f"RELEASE SAVEPOINT {self.savepoint}"', 'return "SELECT 1"',
+        (TRANSACTIONS,),
+        is_quick=True,
+    ),
+    Guard(
+        "transaction: its id is still the same", "workers/pgcron_workers/executors/runner.py",
+        "if before is None or after is None or before[-1] != after[0]:", "if False:",
+        (TRANSACTIONS,),
+        is_quick=True,
+    ),
+    Guard(
+        "transaction: the connection is still in one", "workers/pgcron_workers/executors/transactions.py",
+        "if status != TransactionStatus.INTRANS:", "if False:",
+        (TRANSACTIONS,),
+    ),
+)  # fmt: skip
