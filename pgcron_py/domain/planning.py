@@ -64,11 +64,14 @@ def _given_up(job: Replan) -> NewMiss | None:
     if job.before is None or job.changed_at <= job.covers_from:
         return None
     old = _plan_or_none(job.before)
-    first = None if old is None else old.next_after(job.covers_from)
-    if old is None or first is None or first > job.changed_at:
+    if old is None:
         return None
-    last = old.latest_before(job.covers_from, job.changed_at) or first
-    count, exact = old.count_between(job.covers_from, job.changed_at)
+    # The old schedule holds from its own plan on: what it names before that belonged to the schedule before it.
+    first = job.next_scheduled_for or old.next_after(job.covers_from)
+    if first is None or first > job.changed_at:
+        return None
+    last = old.latest_before(first, job.changed_at) or first
+    count, exact = old.count_between(first - _SECOND, job.changed_at)
     reason = MissReason.DISABLED if job.reason == "disabled" else MissReason.RESCHEDULED
     return NewMiss(reason, job.covers_from, job.changed_at, first, last, max(count, 1), not exact)
 
