@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -211,3 +212,18 @@ def test_nothing_outlives_a_killed_supervisor(fleet: Fleet, body: str) -> None:
     assert len(below) >= 3
     worker.signal(signal.SIGKILL)
     wait_for(lambda: not any(is_alive(pid) for pid in below), "everything below is gone", 5)
+
+
+def test_an_executor_that_is_killed_again_and_again_while_it_starts_comes_back(fleet: Fleet) -> None:
+    """Killed before it read its first message, it resets the connection instead of closing it."""
+    fleet.app("@app.cron_job('fine', '@yearly')\nasync def fine() -> None: ...\n")
+    worker = fleet.start()
+    killed: set[int] = set()
+    for _ in range(6):
+        pid = wait_for(lambda: set(worker.async_executors()) - killed, "the next executor").pop()
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+    run_now(fleet, "fine")
+    (run,) = fleet.ended("fine")
+    assert run["status"] == "SUCCESS"
+    assert worker.stop() == 0
