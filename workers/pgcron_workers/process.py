@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import psycopg
 from structlog.typing import FilteringBoundLogger
 
 import pgcron_py
@@ -18,6 +19,7 @@ from pgcron_py.clock import DatabaseClock
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.errors import DatabaseNotReady
 from pgcron_py.storage import claims, guards, runs, workers
+from pgcron_py.storage.sqlstates import RETRIED_SQLSTATES
 from pgcron_workers.book import Book
 from pgcron_workers.claimer import Claimer
 from pgcron_workers.executors.base import Application
@@ -178,15 +180,19 @@ class Supervisor:
         await self._patiently(self._register)
 
     async def _patiently(self, step: Any) -> None:
-        """A database that is not there yet is waited for."""
+        """A database that is not there yet, or that is busy with something else, is waited for."""
         delay = 0.1
         while True:
             try:
                 await self._sessions["claim"].run(step)
                 return
             except DatabaseAway:
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, AWAY_MOST)
+                pass
+            except psycopg.Error as error:
+                if error.sqlstate not in RETRIED_SQLSTATES and error.sqlstate != "57014":
+                    raise
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, AWAY_MOST)
 
     async def _check_database(self, connection: Connection) -> None:
         row = await (await connection.execute(guards.EXISTS)).fetchone()
