@@ -30,6 +30,7 @@ from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.outcome import error_of, json_of, trace_of
 from pgcron_workers.executors.stepping import Marker, Stepped
 from pgcron_workers.executors.transactions import BROKEN_HINT, Guard, TransactionBroken, must_be_in_transaction
+from pgcron_workers.session import CONNECT_TIMEOUT, KEEPALIVE
 from pgcron_workers.tracing import spanned
 
 Call = Callable[[], Any]
@@ -225,7 +226,11 @@ class Pools:
 
 # Autocommit: BEGIN and COMMIT are sent by the guard, word for word, so that nothing else begins or ends a transaction.
 # Nothing stays prepared: the reset between runs would take it away behind psycopg's back.
-_CONNECTION: dict[str, Any] = {"autocommit": True, "application_name": "pgcron handler", "prepare_threshold": None}
+# A peer that is gone without a word is noticed as on the worker's own connections: else such a run would wait for hours.
+_CONNECTION: dict[str, Any] = {
+    "autocommit": True, "application_name": "pgcron handler", "prepare_threshold": None, "connect_timeout": CONNECT_TIMEOUT,
+    **KEEPALIVE,
+}  # fmt: skip
 
 
 # DISCARD ALL but for the plans, which are ours: planning the finish anew for each run would cost more than the run.
