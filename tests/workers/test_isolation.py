@@ -203,13 +203,14 @@ def test_no_more_def_handlers_run_at_a_time_than_there_are_processes(fleet: Flee
 
 
 @pytest.mark.parametrize("body", ["time.sleep(600)", REGEX])
-def test_nothing_outlives_a_killed_supervisor(fleet: Fleet, body: str) -> None:
-    fleet.app(f"@app.cron_job('busy', '@yearly')\ndef busy() -> None:\n    {body}\n")
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_nothing_outlives_a_killed_supervisor(fleet: Fleet, kind: str, body: str) -> None:
+    fleet.app(f"@app.cron_job('busy', '@yearly')\n{kind} busy() -> None:\n    {body}\n")
     worker = fleet.start()
     run_now(fleet, "busy")
     wait_for(lambda: fleet.rows("SELECT 1 FROM pgcron.cron_log WHERE status = 'RUNNING'"), "it runs")
     below = worker.executor_pids()
-    assert len(below) >= 3
+    assert len(below) >= (3 if kind == "def" else 1)
     worker.signal(signal.SIGKILL)
     wait_for(lambda: not any(is_alive(pid) for pid in below), "everything below is gone", 5)
 
