@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from psycopg.rows import dict_row
 from chaos.storm import app as application
 from pgcron_py.app.database import upgrade
 from pgcron_py.embedded import EmbeddedServer
-from support.fleet import Fleet, Worker, fleet_in
+from support.fleet import Fleet, Worker, fleet_in, is_alive
 from support.proxy import Proxy, proxied
 
 TTL, BEAT = 4.0, 0.8
@@ -124,6 +125,16 @@ class Arena:
         self.killed.add(seat.worker.pid)
         seat.worker.signal(signal.SIGKILL)
         seat.worker.process.wait(10)
+
+    def left_over(self) -> list[str]:
+        """Processes that work in the fleet's folder when all workers are gone. They are ended, too."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (process / "cwd").readlink() == self.fleet.folder and is_alive(int(process.name)):
+                    found.append(f"{process.name} {(process / 'cmdline').read_bytes()[:200]!r}")
+                    os.kill(int(process.name), signal.SIGKILL)
+        return found
 
     def _let_go(self) -> None:
         """Whoever was asked to leave does so with code 0, and in time."""

@@ -116,8 +116,7 @@ class Storm:
 
     def _enabled_all(self) -> bool:
         with contextlib.suppress(psycopg.OperationalError):
-            self.edits.enable_all()
-            return True
+            return self.edits.enable_all()
         return False
 
     def _stop_fleet(self) -> None:
@@ -126,6 +125,8 @@ class Storm:
         for worker in [seat.worker for seat in self.arena.seats] + [one.worker for one in self.arena.leaving]:
             if (code := worker.process.wait(60)) != 0:
                 self.complain(f"{worker.log_file.name} left with code {code} in calm weather")
+        for left in self.arena.left_over():
+            self.complain(f"outlives its worker: {left}")
 
     def _judge(self, end: datetime) -> None:
         with connected(self.arena.fleet.url) as connection:
