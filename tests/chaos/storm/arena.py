@@ -160,8 +160,10 @@ def connected(url: str, limit: float = 30) -> Iterator[psycopg.Connection[dict[s
 
 
 def is_deaf(worker: Worker) -> bool:
-    """Before a worker listens to signals, and when it has nothing more to do, SIGTERM does what it always does."""
-    return not worker.log or '"worker_gone"' in worker.log
+    """Before a worker listens to signals, and when it has nothing more to do, SIGTERM does what it always does. One that
+    is stopped before it was ready has nothing to do at once."""
+    log = worker.log
+    return '"worker_ready"' not in log or '"worker_gone"' in log
 
 
 @contextlib.contextmanager
