@@ -184,6 +184,22 @@ def test_a_claim_whose_commit_got_no_reply_is_found_and_its_occurrence_runs_once
     assert fleet.broken_invariants() == []
 
 
+def test_a_worker_that_leaves_right_after_such_a_claim_leaves_no_run_behind(fleet: Fleet, proxy) -> None:
+    through, url = proxy
+    fleet.app(PLAIN)
+    worker = fleet.start(url=url)  # its next beat, which would find the run, is seconds away
+    wait_for(lambda: not fleet.rows("SELECT 1 FROM pgcron.cron_job WHERE needs_plan"), "planned")
+    time.sleep(0.3)  # the planner's own COMMIT has its reply
+    through.swallow_reply_to(b"COMMIT")
+    fleet.do("SELECT pgcron.run_now('plain')")
+    assert through.has_swallowed(10)
+    assert worker.stop() == 0
+    (run,) = fleet.ended("plain", 1)
+    assert run["reason"] == "orphaned_claim"
+    assert fleet.row("SELECT state FROM pgcron.cron_worker")["state"] == "GONE"
+    assert fleet.broken_invariants() == []
+
+
 def test_a_finish_whose_reply_was_lost_is_recorded_once(fleet: Fleet, proxy) -> None:
     through, url = proxy
     fleet.app(PLAIN)

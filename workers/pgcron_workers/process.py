@@ -9,6 +9,7 @@ import socket
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 from structlog.typing import FilteringBoundLogger
@@ -32,7 +33,7 @@ from pgcron_workers.loop import AWAY_MOST, Alarm, keep_doing
 from pgcron_workers.observer import NOBODY, Observer
 from pgcron_workers.output_recorder import OutputRecorder
 from pgcron_workers.reaper import Reaper
-from pgcron_workers.recorder import Recorder
+from pgcron_workers.recorder import Recorder, orphaned
 from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session, Use
 from pgcron_workers.vitals import Vitals
 
@@ -308,13 +309,23 @@ class Supervisor:
     async def _leave(self) -> None:
         try:
             if not self._book.runs:
-                await self._sessions["claim"].run(
-                    lambda c: c.execute(workers.LEAVE, {"worker": self._worker_id}), deadline=3
-                )
+                await self._sessions["claim"].run(self._say_goodbye, deadline=3)
         except Exception as error:
             self._log.warning("leave_not_said", error=str(error), effect="the lease lapses by itself")
         for session in self._sessions.values():
             await session.close()
+
+    async def _say_goodbye(self, connection: Connection) -> None:
+        """Nothing is known to run here: what is RUNNING all the same never began, and nobody would find it later."""
+        assert self._worker_id is not None
+        async with connection.transaction():
+            await workers.found(connection, workers.LOCK_WORKER, self._worker_id)  # a last claim is over, or never was
+            left = await runs.running_of(connection, self._worker_id)
+            if left:
+                self._log.warning("orphaned_claims", runs=[str(run.id) for run in left])
+                finishes = [orphaned(run, lambda: RunId(uuid4())) for run in left]
+                await runs.finish_runs(connection, self._worker_id, finishes)
+            await connection.execute(workers.LEAVE, {"worker": self._worker_id})
 
     async def _runs_ended(self, seconds: float) -> None:
         """Until nothing is performed any more, or the time is over, or somebody hurries (then at most a moment)."""
