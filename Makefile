@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PG ?= 18
 ARGS ?=
+MINUTES ?= 3
+SEED ?=
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules
@@ -23,6 +25,7 @@ help:  ## Show this list
 	@echo
 	@echo "  PG=18|16|15      the PostgreSQL of the tests; 15 is Debian's (default 18)"
 	@echo "  ARGS='…'         further arguments of pgcron demo, of pytest, of the mutations or of the benchmarks"
+	@echo "  MINUTES=3 SEED=7 of make chaos: how long, and which storm (default: 3, any)"
 	@echo "  PYTHON=python3   the Python to make .venv with, 3.11 or newer"
 
 .PHONY: demo
@@ -40,6 +43,10 @@ long: $(READY)  ## Run the long tests: faults on real workers
 .PHONY: mutation
 mutation: $(READY)  ## Remove the guards one by one, and see that tests notice
 	PGCRON_TEST_PG=$(PG) $(BIN)/python tests/mutation/mutate.py $(ARGS)
+
+.PHONY: chaos
+chaos: $(READY)  ## Run a fleet through a storm of faults that a seed draws
+	PYTHONPATH=tests $(BIN)/python -m chaos.storm --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: check
 check: check-format check-lint check-types check-layers  ## Check format, lint, types and layers (not the tests)
@@ -60,9 +67,10 @@ format: $(READY)  ## Format, and fix what the linter can fix
 	$(BIN)/ruff format .
 
 .PHONY: proof
-proof: $(READY)  ## Run everything at full length (hours, by hand), mutations and benchmarks too
+proof: $(READY)  ## Run everything at full length (hours, by hand): mutations, an hour of chaos, benchmarks too
 	PGCRON_PROOF=1 PGCRON_TEST_PG=$(PG) $(PYTEST) --timeout=0 $(ARGS)
 	$(MAKE) mutation ARGS=
+	$(MAKE) chaos MINUTES=60 ARGS=
 	$(MAKE) bench ARGS=
 
 .PHONY: bench

@@ -27,6 +27,7 @@ from psycopg import sql
 from pytest_postgresql.janitor import DatabaseJanitor
 
 from pgcron_py.embedded import EmbeddedServer
+from support.figures import measured, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from support.fleet import Fleet, fleet_in
 from support.steps import Stage
 

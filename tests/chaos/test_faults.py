@@ -10,17 +10,14 @@ import socket
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
 
-from pgcron_py.app.database import upgrade
-from pgcron_py.embedded import EmbeddedServer
-from support.fleet import Fleet, fleet_in, wait_for
-from support.proxy import Proxy, proxied, socket_of
+from support.fleet import Fleet, wait_for
+from support.proxy import Proxy, socket_of
 
 pytestmark = pytest.mark.long
 
@@ -69,18 +66,6 @@ def nothing_is_overdue(fleet: Fleet) -> bool:
     )
 
 
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[tuple[EmbeddedServer, Fleet]]:
-    """A server that a test may restart."""
-    with EmbeddedServer() as server:
-        url = server.dsn("postgres", "postgres")
-        upgrade(url)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("CREATE TABLE effect (at timestamptz DEFAULT clock_timestamp(), what text)")
-        with fleet_in(tmp_path, url, url) as fleet:
-            yield server, fleet
-
-
 @pytest.mark.timeout(180)
 def test_two_workers_with_200_jobs_survive_a_kill_a_stop_past_the_lease_and_a_restart_of_the_server(own_server) -> None:
     server, fleet = own_server
@@ -119,27 +104,6 @@ def test_two_workers_with_200_jobs_survive_a_kill_a_stop_past_the_lease_and_a_re
     for worker in (two, three):
         assert worker.stop() == 0
     everything_is_accounted_for(fleet)
-
-
-def test_a_lone_worker_that_was_killed_leaves_runs_that_its_successor_gives_up(fleet: Fleet) -> None:
-    fleet.app("""
-        @app.cron_job("slow", "@yearly", idempotent=True, backoff=0)
-        async def slow(ctx: JobContext) -> None:
-            await asyncio.sleep(60 if ctx.attempt == 1 else 0)
-    """)
-    fleet.environment |= QUICK
-    one = fleet.start()
-    fleet.do("SELECT pgcron.run_now('slow')")
-    wait_for(lambda: fleet.rows("SELECT 1 FROM pgcron.cron_log WHERE status = 'RUNNING'"), "it runs")
-    one.signal(signal.SIGKILL)
-    one.process.wait()
-    time.sleep(2.5)  # the fleet is silent for longer than half the lease: an outage, as far as anybody can tell
-    fleet.start()
-    started = time.monotonic()
-    first, second = fleet.ended("slow", 2, seconds=14)
-    assert time.monotonic() - started < 4 + 10
-    assert (first["reason"], second["status"], second["cause"], second["attempt"]) == ("lost", "SUCCESS", "retry", 2)
-    assert fleet.broken_invariants() == []
 
 
 def test_a_lost_run_of_a_handler_that_is_not_idempotent_is_not_repeated(fleet: Fleet) -> None:
@@ -189,12 +153,6 @@ def test_the_backend_of_a_lost_transactional_run_is_ended_and_its_locks_with_it(
     assert fleet.rows("SELECT * FROM effect") == []
 
 
-@pytest.fixture
-def proxy(fleet: Fleet) -> Iterator[tuple[Proxy, str]]:
-    with proxied(fleet.worker_url) as it:
-        yield it
-
-
 PLAIN = """
 @app.cron_job("plain", "@yearly")
 async def plain(ctx: JobContext) -> None:
@@ -223,6 +181,22 @@ def test_a_claim_whose_commit_got_no_reply_is_found_and_its_occurrence_runs_once
         1,
     )
     assert (fleet.folder / "ran").read_text().split() == [str(second["id"])]
+    assert fleet.broken_invariants() == []
+
+
+def test_a_worker_that_leaves_right_after_such_a_claim_leaves_no_run_behind(fleet: Fleet, proxy) -> None:
+    through, url = proxy
+    fleet.app(PLAIN)
+    worker = fleet.start(url=url)  # its next beat, which would find the run, is seconds away
+    wait_for(lambda: not fleet.rows("SELECT 1 FROM pgcron.cron_job WHERE needs_plan"), "planned")
+    time.sleep(0.3)  # the planner's own COMMIT has its reply
+    through.swallow_reply_to(b"COMMIT")
+    fleet.do("SELECT pgcron.run_now('plain')")
+    assert through.has_swallowed(10)
+    assert worker.stop() == 0
+    (run,) = fleet.ended("plain", 1)
+    assert run["reason"] == "orphaned_claim"
+    assert fleet.row("SELECT state FROM pgcron.cron_worker")["state"] == "GONE"
     assert fleet.broken_invariants() == []
 
 
@@ -283,26 +257,6 @@ def test_a_transactional_commit_whose_reply_was_lost_is_a_success(fleet: Fleet, 
         "success_count": 1,
         "failure_count": 0,
     }
-    assert fleet.broken_invariants() == []
-
-
-def test_a_network_that_falls_silent_for_a_while_fails_nobody(fleet: Fleet, proxy) -> None:
-    through, url = proxy
-    fleet.app("""
-        @app.cron_job("long", "@yearly")
-        async def long(ctx: JobContext) -> None:
-            await asyncio.sleep(3)
-    """)
-    fleet.environment |= {"PGCRON_LEASE_TTL": "20", "PGCRON_BEAT": "1"}
-    worker = fleet.start(url=url)
-    fleet.do("SELECT pgcron.run_now('long')")
-    wait_for(lambda: fleet.rows("SELECT 1 FROM pgcron.cron_log WHERE status = 'RUNNING'"), "it runs")
-    through.fall_silent()
-    time.sleep(4)  # it ends meanwhile, and its result waits
-    through.fall_silent(False)
-    (run,) = fleet.ended("long", 1)
-    assert run["status"] == "SUCCESS"
-    assert worker.stop() == 0
     assert fleet.broken_invariants() == []
 
 
@@ -467,3 +421,17 @@ def _answers(url: str) -> bool:
             return True
     except psycopg.Error:
         return False
+
+
+@pytest.mark.parametrize("table", ["cron_reaper", "cron_lease"])
+def test_a_worker_that_starts_while_a_table_is_locked_waits_for_it(fleet: Fleet, table: str) -> None:
+    fleet.app(PLAIN)
+    with psycopg.connect(fleet.url) as somebody:
+        somebody.execute(f"LOCK TABLE pgcron.{table} IN ACCESS EXCLUSIVE MODE")
+        worker = fleet.start(ready=False)
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE usename = 't_worker' AND wait_event_type = 'Lock'"
+        wait_for(lambda: fleet.rows(waiting), "it waits for the lock")
+        wait_for(lambda: not fleet.rows(waiting), "its own limit ends that")
+        assert worker.process.poll() is None
+    worker.says('"worker_ready"')
+    assert worker.stop() == 0

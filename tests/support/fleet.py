@@ -57,10 +57,17 @@ class Worker:
 
     def async_executor(self) -> int:
         """The process of `async def` handlers."""
-        (pid,) = [
-            pid for pid in children_of(self.pid) if b"executors.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        (pid,) = self.async_executors()
         return pid
+
+    def async_executors(self) -> list[int]:
+        """None of them while it is started again."""
+        found = []
+        for pid in children_of(self.pid):
+            with contextlib.suppress(OSError):
+                if b"executors.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -202,12 +203,28 @@ def test_no_more_def_handlers_run_at_a_time_than_there_are_processes(fleet: Flee
 
 
 @pytest.mark.parametrize("body", ["time.sleep(600)", REGEX])
-def test_nothing_outlives_a_killed_supervisor(fleet: Fleet, body: str) -> None:
-    fleet.app(f"@app.cron_job('busy', '@yearly')\ndef busy() -> None:\n    {body}\n")
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_nothing_outlives_a_killed_supervisor(fleet: Fleet, kind: str, body: str) -> None:
+    fleet.app(f"@app.cron_job('busy', '@yearly')\n{kind} busy() -> None:\n    {body}\n")
     worker = fleet.start()
     run_now(fleet, "busy")
     wait_for(lambda: fleet.rows("SELECT 1 FROM pgcron.cron_log WHERE status = 'RUNNING'"), "it runs")
     below = worker.executor_pids()
-    assert len(below) >= 3
+    assert len(below) >= (3 if kind == "def" else 1)
     worker.signal(signal.SIGKILL)
     wait_for(lambda: not any(is_alive(pid) for pid in below), "everything below is gone", 5)
+
+
+def test_an_executor_that_is_killed_again_and_again_while_it_starts_comes_back(fleet: Fleet) -> None:
+    """Killed before it read its first message, it resets the connection instead of closing it."""
+    fleet.app("@app.cron_job('fine', '@yearly')\nasync def fine() -> None: ...\n")
+    worker = fleet.start()
+    killed: set[int] = set()
+    for _ in range(6):
+        pid = wait_for(lambda: set(worker.async_executors()) - killed, "the next executor").pop()
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+    run_now(fleet, "fine")
+    (run,) = fleet.ended("fine")
+    assert run["status"] == "SUCCESS"
+    assert worker.stop() == 0

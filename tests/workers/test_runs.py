@@ -346,3 +346,18 @@ def test_a_database_without_the_schema_is_refused(fleet: Fleet, empty_db_url: st
     worker = fleet.start(ready=False, url=empty_db_url)
     assert worker.process.wait(20) == 1
     assert "pgcron db upgrade" in worker.log
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_handlers_connection_notices_a_peer_that_is_gone_without_a_word(fleet: Fleet, kind: str) -> None:
+    fleet.app(f"""
+        @app.cron_job("settings", "@yearly", transactional=True)
+        {kind} settings(ctx: JobContext) -> dict[str, str]:
+            return ctx.connection.info.get_parameters()
+    """)
+    fleet.start()
+    wait_for(lambda: not fleet.rows("SELECT 1 FROM pgcron.cron_job WHERE needs_plan"), "planned")
+    fleet.do("SELECT pgcron.run_now('settings')")
+    settings = fleet.ended("settings")[0]["result"]
+    wanted = {"keepalives_idle": "5", "tcp_user_timeout": "10000", "connect_timeout": "5"}
+    assert wanted.items() <= settings.items()

@@ -9,7 +9,9 @@ import socket
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 from structlog.typing import FilteringBoundLogger
 
 import pgcron_py
@@ -18,6 +20,7 @@ from pgcron_py.clock import DatabaseClock
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.errors import DatabaseNotReady
 from pgcron_py.storage import claims, guards, runs, workers
+from pgcron_py.storage.sqlstates import RETRIED_SQLSTATES
 from pgcron_workers.book import Book
 from pgcron_workers.claimer import Claimer
 from pgcron_workers.executors.base import Application
@@ -30,7 +33,7 @@ from pgcron_workers.loop import AWAY_MOST, Alarm, keep_doing
 from pgcron_workers.observer import NOBODY, Observer
 from pgcron_workers.output_recorder import OutputRecorder
 from pgcron_workers.reaper import Reaper
-from pgcron_workers.recorder import Recorder
+from pgcron_workers.recorder import Recorder, orphaned
 from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session, Use
 from pgcron_workers.vitals import Vitals
 
@@ -181,15 +184,19 @@ class Supervisor:
         await self._patiently(self._register)
 
     async def _patiently(self, step: Any) -> None:
-        """A database that is not there yet is waited for."""
+        """A database that is not there yet, or that is busy with something else, is waited for."""
         delay = 0.1
         while True:
             try:
                 await self._sessions["claim"].run(step)
                 return
             except DatabaseAway:
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, AWAY_MOST)
+                pass
+            except psycopg.Error as error:
+                if error.sqlstate not in RETRIED_SQLSTATES and error.sqlstate != "57014":
+                    raise
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, AWAY_MOST)
 
     async def _check_database(self, connection: Connection) -> None:
         row = await (await connection.execute(guards.EXISTS)).fetchone()
@@ -305,13 +312,23 @@ class Supervisor:
     async def _leave(self) -> None:
         try:
             if not self._book.runs:
-                await self._sessions["claim"].run(
-                    lambda c: c.execute(workers.LEAVE, {"worker": self._worker_id}), deadline=3
-                )
+                await self._sessions["claim"].run(self._say_goodbye, deadline=3)
         except Exception as error:
             self._log.warning("leave_not_said", error=str(error), effect="the lease lapses by itself")
         for session in self._sessions.values():
             await session.close()
+
+    async def _say_goodbye(self, connection: Connection) -> None:
+        """Nothing is known to run here: what is RUNNING all the same never began, and nobody would find it later."""
+        assert self._worker_id is not None
+        async with connection.transaction():
+            await workers.found(connection, workers.LOCK_WORKER, self._worker_id)  # a last claim is over, or never was
+            left = await runs.running_of(connection, self._worker_id)
+            if left:
+                self._log.warning("orphaned_claims", runs=[str(run.id) for run in left])
+                finishes = [orphaned(run, lambda: RunId(uuid4())) for run in left]
+                await runs.finish_runs(connection, self._worker_id, finishes)
+            await connection.execute(workers.LEAVE, {"worker": self._worker_id})
 
     async def _runs_ended(self, seconds: float) -> None:
         """Until nothing is performed any more, or the time is over, or somebody hurries (then at most a moment)."""

@@ -29,7 +29,7 @@ KEEPALIVE: dict[str, Any] = {
 # Generic plans: each hot statement has one good plan, and planning it five times more would cost more than running it.
 LIMITS = (
     "SET lock_timeout = '1s'; SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'; "
-    "SET pgcron.silent = 'on'; SET plan_cache_mode = 'force_generic_plan'"
+    "SET pgcron.silent = 'on'; SET plan_cache_mode = 'force_generic_plan'; SET jit = off"
 )
 
 

@@ -1,8 +1,7 @@
-"""What a changed definition makes of a plan."""
+"""replan(): what an edit gives up, and where the new schedule begins."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -13,36 +12,56 @@ from pgcron_py.domain.words import JobId, MissReason
 T0 = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
-def at(minutes: float) -> datetime:
-    return T0 + timedelta(minutes=minutes)
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
 
 
-def changed(minutes: float, before: str, after: str = "@daily", **fields: object) -> Replan:
-    """Planned by `before`, whose next occurrence after T0 is still to come, and changed at T0 + minutes."""
-    old = Timing(JobId(uuid4()), "j", before, "UTC", T0)
-    base = Replan(replace(old, schedule=after), old, True, at(minutes), "rescheduled", T0, old.plan().next_after(T0))
-    return replace(base, **fields)  # type: ignore[arg-type]  # test data
+def edited(
+    before: str, after: str, changed: float, covered: float, due: float | None, reason: str = "rescheduled"
+) -> Replan:
+    """`before` became `after`; seconds from T0."""
+    id_ = JobId(uuid4())
+    was, is_ = (Timing(id_, "j", schedule, "UTC", at(-60)) for schedule in (before, after))
+    return Replan(is_, was, True, at(changed), reason, at(covered), None if due is None else at(due))
 
 
-def test_an_old_due_that_is_still_ahead_is_replaced_without_a_miss() -> None:
-    new = replan(changed(0.5, "* * * * *"))
-    assert (new.miss, new.covers_from, new.advance.next_scheduled_for) == (None, T0, at(12 * 60))
+def test_an_edit_before_the_next_due_gives_up_nothing() -> None:
+    plan = replan(edited("*/30 * * * * *", "*/7 * * * * *", changed=10.5, covered=0, due=30))
+    assert (plan.miss, plan.covers_from, plan.advance.next_scheduled_for) == (None, at(0), at(14))
 
 
-def test_what_the_old_plan_named_before_the_change_is_a_miss_up_to_the_change() -> None:
-    new = replan(changed(2.5, "* * * * *"))
-    assert new.miss is not None
-    assert (new.miss.reason, new.miss.count, new.miss.first, new.miss.last) == (MissReason.RESCHEDULED, 2, at(1), at(2))
-    assert (new.miss.covers_from, new.miss.covers_to, new.covers_from) == (T0, at(2.5), at(2.5))
+def test_an_edit_after_the_due_gives_it_up_as_rescheduled() -> None:
+    plan = replan(edited("*/5 * * * * *", "@daily", changed=11, covered=0, due=5))
+    assert plan.miss is not None
+    assert (plan.miss.reason, plan.miss.count, plan.miss.first, plan.miss.last) == (
+        MissReason.RESCHEDULED, 2, at(5), at(10),
+    )  # fmt: skip
+    assert (plan.miss.covers_from, plan.miss.covers_to, plan.covers_from) == (at(0), at(11), at(11))
 
 
-def test_what_a_plan_would_have_named_before_it_began_is_no_miss() -> None:
-    """The ledger ends at T0, but this plan began a minute and a half later, by an edit that gave up nothing."""
-    new = replan(changed(4.5, "* * * * *", next_scheduled_for=at(2), reason="disabled"))
-    assert new.miss is not None
-    assert (new.miss.reason, new.miss.count, new.miss.first, new.miss.last) == (MissReason.DISABLED, 3, at(2), at(4))
-    assert (new.miss.covers_from, new.miss.covers_to) == (T0, at(4.5))
+def test_a_second_edit_gives_up_nothing_that_the_schedule_between_never_named() -> None:
+    """`*/30`, resolved up to 0, became `* * * * * *` at 20.3 and is edited again before its first second, at 20.8."""
+    plan = replan(edited("* * * * * *", "@daily", changed=20.8, covered=0, due=21))
+    assert (plan.miss, plan.covers_from) == (None, at(0))
+
+
+def test_a_second_edit_counts_only_what_the_schedule_between_named_since_it_began() -> None:
+    plan = replan(edited("* * * * * *", "@daily", changed=22.8, covered=0, due=21))
+    assert plan.miss is not None
+    assert (plan.miss.count, plan.miss.first, plan.miss.last) == (2, at(21), at(22))
+
+
+def test_disabled_time_is_counted_from_the_first_due_that_was_left() -> None:
+    plan = replan(edited("* * * * * *", "* * * * * *", changed=9.5, covered=0, due=1, reason="disabled"))
+    assert plan.miss is not None
+    assert (plan.miss.reason, plan.miss.count, plan.advance.next_scheduled_for) == (MissReason.DISABLED, 9, at(10))
+
+
+def test_without_an_instant_planned_the_ledger_says_where_to_count_from() -> None:
+    plan = replan(edited("* * * * * *", "@daily", changed=3.5, covered=0, due=None))
+    assert plan.miss is not None
+    assert plan.miss.count == 3
 
 
 def test_an_old_schedule_that_ended_gives_up_nothing() -> None:
-    assert replan(changed(2.5, "0 0 12 1 1 * 2025", next_scheduled_for=None)).miss is None
+    assert replan(edited("0 0 12 1 1 * 2025", "@daily", changed=150, covered=0, due=None)).miss is None

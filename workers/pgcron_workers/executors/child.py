@@ -24,6 +24,7 @@ from pgcron_workers import tracing
 from pgcron_workers.executors.base import RunEnd
 from pgcron_workers.executors.capture import Outputs, captured, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
+from pgcron_workers.executors.lifeline import die_with
 from pgcron_workers.executors.live_run import LiveRun, parsed_order
 from pgcron_workers.executors.outcome import error_of, trace_of
 from pgcron_workers.executors.pools import Pools
@@ -157,6 +158,7 @@ async def run(channel: socket.socket, config: dict[str, Any], marker: Marker) ->
 
 
 def main() -> None:
+    die_with(os.getppid())  # the end of the channel says the same, but only to a loop that nobody holds
     channel = socket.socket(fileno=int(sys.argv[1]))
     config: dict[str, Any] = next(iter(_first_message(channel)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to answer

@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from pgcron_workers.session import CONNECT_TIMEOUT, KEEPALIVE
+
 
 class Pools:
     """Connections of transactional handlers: opened when the first one runs, reset after each run."""
@@ -46,7 +48,11 @@ class Pools:
 
 # Autocommit: BEGIN and COMMIT are sent by the guard, word for word, so that nothing else begins or ends a transaction.
 # Nothing stays prepared: the reset between runs would take it away behind psycopg's back.
-_CONNECTION: dict[str, Any] = {"autocommit": True, "application_name": "pgcron handler", "prepare_threshold": None}
+# A peer that is gone without a word is noticed as on the worker's own connections: else such a run would wait for hours.
+_CONNECTION: dict[str, Any] = {
+    "autocommit": True, "application_name": "pgcron handler", "prepare_threshold": None, "connect_timeout": CONNECT_TIMEOUT,
+    **KEEPALIVE,
+}  # fmt: skip
 
 
 # DISCARD ALL but for the plans, which are ours: planning the finish anew for each run would cost more than the run.

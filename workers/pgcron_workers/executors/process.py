@@ -95,6 +95,8 @@ class ProcessExecutor:
         except TimeoutError:
             self._signal(signal.SIGKILL)
             raise ApplicationFailed(f"the application took more than {START_LIMIT:g} s to import") from None
+        except ConnectionError:
+            pass  # it was killed before it read a word: the kernel resets such a connection
         code = await self._reap()
         raise ApplicationFailed(f"the executor ended with {_ending(code)} while it imported the application")
 
@@ -225,7 +227,7 @@ class ProcessExecutor:
         while not self._stopping:
             try:
                 application = await self.start()
-            except ApplicationFailed as error:
+            except (ApplicationFailed, OSError) as error:
                 self._log.error("executor_not_started", error=str(error))
                 self._give_up_held(str(error))
                 await asyncio.sleep(delay)

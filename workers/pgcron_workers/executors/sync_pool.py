@@ -23,7 +23,7 @@ from structlog.typing import FilteringBoundLogger
 
 from pgcron_py.domain.words import Reason, RunId, Status, WorkerId
 from pgcron_workers.executors import sync_entry
-from pgcron_workers.executors.base import Order, RunEnd
+from pgcron_workers.executors.base import ApplicationFailed, Order, RunEnd
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.wire import order_as_message, parsed_end
 
@@ -86,13 +86,16 @@ class SyncPool:
         self._letting_go: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Starts the server process, which imports the application, and one warm process."""
+        """Starts the server process, which imports the application, and one warm process. Raises ApplicationFailed."""
         os.environ[sync_entry.APP_VARIABLE] = self._config["app"]
         os.environ[sync_entry.SUPERVISOR_VARIABLE] = str(os.getpid())
         self._context.set_forkserver_preload([sync_entry.PRELOAD])
         with sync_entry.main_module_left_alone():
             forkserver.ensure_running()  # here, in the main thread: the kernel ties its life to the thread that starts it
-        slot = await self._new_slot()
+        try:
+            slot = await self._new_slot()
+        except (EOFError, OSError) as error:
+            raise ApplicationFailed("the process that starts `def` handlers ended while it started") from error
         self._idle.append(slot)
 
     @property
