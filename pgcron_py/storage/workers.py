@@ -19,6 +19,8 @@ BEAT = """SELECT at, state, lease_until, running, route_queues, route_handlers, 
 LEAVE = "SELECT pgcron.leave(%(worker)s)"
 DRAIN = "UPDATE pgcron.cron_worker SET state = 'DRAINING' WHERE id = %(worker)s AND state = 'LIVE'"
 
+ASKED_TO_DRAIN = "SELECT 1 FROM pgcron.cron_worker WHERE id = %(worker)s AND drain_requested_at IS NOT NULL"
+
 TAKE_REAPER = "SELECT 1 FROM pgcron.cron_reaper WHERE id = 1 FOR UPDATE SKIP LOCKED"
 LAPSED = "SELECT worker_id FROM pgcron.cron_lease WHERE lease_until < clock_timestamp() ORDER BY worker_id"
 LOCK_WORKER = "SELECT 1 FROM pgcron.cron_worker WHERE id = %(worker)s FOR UPDATE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import psycopg
@@ -140,3 +141,17 @@ def test_a_worker_that_drains_claims_nothing_more(fleet: Fleet) -> None:
     count = fleet.row("SELECT run_seq AS n FROM pgcron.cron_job")["n"]
     assert worker.process.wait(10) == 0
     assert fleet.row("SELECT run_seq AS n FROM pgcron.cron_job")["n"] == count
+
+
+def test_a_worker_that_was_declared_dead_before_it_heard_that_it_should_drain_leaves_all_the_same(fleet: Fleet) -> None:
+    fleet.app("@app.cron_job('tick', '* * * * * *')\nasync def tick(): ...\n")
+    fleet.environment |= {"PGCRON_LEASE_TTL": "4", "PGCRON_BEAT": "0.5"}
+    worker = fleet.start()
+    worker.signal_tree(signal.SIGSTOP)
+    fleet.do("SELECT pgcron.drain_worker(id) FROM pgcron.cron_worker")
+    fleet.start()
+    wait_for(lambda: fleet.rows("SELECT 1 FROM pgcron.cron_worker WHERE state = 'DEAD'"), "it is reaped", 15)
+    worker.signal_tree(signal.SIGCONT)
+    assert worker.process.wait(15) == 0
+    assert fleet.row("SELECT count(*) AS n FROM pgcron.cron_worker") == {"n": 2}
+    assert fleet.broken_invariants() == []

@@ -148,7 +148,7 @@ def test_in_an_outage_a_worker_is_not_ready_but_alive_and_comes_back(
         proxy.fall_silent(False)
         proxy.cut_all()
         wait_for(probe.is_ready, "ready again")
-        assert probe.metrics()["pgcron_database_away",] == 0
+        wait_for(lambda: probe.metrics()["pgcron_database_away",] == 0, "every duty has reached it again")
 
 
 def test_metrics_are_what_the_database_says(fleet: Fleet, probe: Probe) -> None:

@@ -24,7 +24,7 @@ from pgcron_workers.session import Connection
 class Heartbeat:
     """Beats on the listener's connection, so that each beat proves that connection alive.
 
-    on_dead: this worker was declared dead. on_drain: somebody asked it to drain.
+    on_dead: this worker was declared dead; whether it goes on under another id. on_drain: somebody asked it to drain.
     """
 
     name = "heartbeat"
@@ -32,7 +32,7 @@ class Heartbeat:
     def __init__(
         self, book: Book, lease: Lease, clock: DatabaseClock, claimer: Claimer, executor: Executor, reaper_alarm: Alarm,
         log: FilteringBoundLogger, *, interval: float, queues: list[str] | None,
-        on_dead: Callable[[], Awaitable[None]], on_drain: Callable[[], None],
+        on_dead: Callable[[], Awaitable[bool]], on_drain: Callable[[], None],
     ) -> None:  # fmt: skip
         self.worker_id: WorkerId | None = None
         self.interval = interval
@@ -48,8 +48,7 @@ class Heartbeat:
         beat = await workers.beat(connection, self.worker_id, self._claimer.handlers, self._queues)
         self._clock.measured(beat.at, sent, time.monotonic())
         if beat.state not in ("LIVE", "DRAINING") or beat.lease_until is None:
-            await self._on_dead()
-            return 0
+            return 0 if await self._on_dead() else self.interval
         self._lease.acknowledged(sent)
         if beat.state == "DRAINING":
             self._on_drain()

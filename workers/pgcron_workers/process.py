@@ -84,7 +84,6 @@ class Supervisor:
         self._worker_id: WorkerId | None = None
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._rebirth = asyncio.Lock()
         self._observer: Observer = NOBODY
 
     def _wire(self) -> None:
@@ -124,6 +123,7 @@ class Supervisor:
             await self._sessions["stop"].run(partial(workers.end_backend_of, run=run_id), deadline=2)
         except Exception as error:
             self._log.warning("backend_not_ended", run_id=str(run_id), error=str(error))
+            self._watch.back("stop")  # nobody tries again, so nobody else would say so
 
     def _slot_freed(self) -> None:
         self._claimer.alarm.ring()
@@ -246,8 +246,9 @@ class Supervisor:
         self._claimer.handlers = application.handler_names
         self._claimer.hint()
 
-    async def _declared_dead(self) -> None:
-        """Somebody reaped this worker while it was silent: its runs are others' now. Begin anew under a new id."""
+    async def _declared_dead(self) -> bool:
+        """Somebody reaped this worker while it was silent: its runs are others' now. Begin anew under a new id, unless it
+        was to leave anyway. Whether it began anew."""
         self._log.warning("declared_dead", worker_id=str(self._worker_id), runs=len(self._book.runs))
         self._claimer.worker_id = None
         self._lease.forget()
@@ -255,7 +256,15 @@ class Supervisor:
             self._book.clear()
             self._recorder.forget_all()
             await self._executor.kill(Reason.LOST)
-        await self._patiently(self._register)
+        await self._patiently(self._register_unless_drained)
+        return not self._stop.is_set()
+
+    async def _register_unless_drained(self, connection: Connection) -> None:
+        assert self._worker_id is not None
+        if await workers.found(connection, workers.ASKED_TO_DRAIN, self._worker_id):
+            self._drain_from_afar()
+        if not self._stop.is_set():
+            await self._register(connection)
 
     def _drain_from_afar(self) -> None:
         if not self._stop.is_set():

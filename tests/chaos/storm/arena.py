@@ -115,8 +115,12 @@ class Arena:
 
     def dismiss(self, seat: Seat) -> Worker:
         """SIGTERM, and a replacement at once."""
+        seat.worker.signal(signal.SIGTERM)
+        return self.expect_to_leave(seat)
+
+    def expect_to_leave(self, seat: Seat) -> Worker:
+        """It was asked to; a replacement at once."""
         worker = seat.worker
-        worker.signal(signal.SIGTERM)
         self.leaving.append(Leaving(worker, time.monotonic() + LEAVE_PATIENCE))
         self._replace(seat)
         return worker

@@ -53,6 +53,9 @@ class Edits:
     def run_now(self, step: Step, name: str) -> None:
         self.arena.rows("SELECT pgcron.run_now(%s)", name)
 
+    def cancel(self, step: Step, name: str) -> None:
+        self.arena.rows("SELECT pgcron.cancel_job(%s, 'the storm')", name)
+
     def enable_all(self) -> bool:
         """Whether all are, at last."""
         self.arena.rows(ENABLE, list(EDITED_JOBS))

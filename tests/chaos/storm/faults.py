@@ -101,6 +101,14 @@ class Faults:
         worker = self.arena.dismiss(self._seat(step))
         return Lasting(step.seconds(0.01, 0.5), lambda: _signal(worker.pid, signal.SIGTERM))
 
+    def drain(self, step: Step) -> None:
+        """From afar, by whoever looks at the table of workers."""
+        seat = self._seat(step)
+        with refused_or_away():
+            drained = self.arena.rows(DRAIN, seat.worker.pid)
+            if drained and not seat.stopped:
+                self.arena.expect_to_leave(seat)
+
     # -- the database
 
     def terminate_backends(self, step: Step) -> None:
@@ -175,6 +183,12 @@ class Faults:
 RUNNING_THERE = """
 SELECT l.id FROM pgcron.cron_log l
  WHERE l.status = 'RUNNING' AND l.worker_id = (SELECT w.id FROM pgcron.cron_worker w WHERE w.pid = %s ORDER BY w.started_at DESC LIMIT 1)
+"""
+
+
+DRAIN = """
+SELECT pgcron.drain_worker(w.id, 'the storm') FROM pgcron.cron_worker w WHERE w.pid = %s AND w.state = 'LIVE'
+ ORDER BY w.started_at DESC LIMIT 1
 """
 
 

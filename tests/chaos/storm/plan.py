@@ -20,9 +20,10 @@ FAULT_WEIGHTS = {
     "lock_table": 3,
     "term": 2,
     "term_twice": 1,
+    "drain": 2,
     "poison": 8,
 }
-EDIT_WEIGHTS = {"reschedule": 3, "disable": 2, "enable": 3, "run_now": 5}
+EDIT_WEIGHTS = {"reschedule": 3, "disable": 2, "enable": 3, "run_now": 5, "cancel": 2}
 FAULT_PAUSE, EDIT_PAUSE = (0.3, 2.0), (0.2, 1.0)  # seconds
 
 
