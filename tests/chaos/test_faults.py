@@ -163,6 +163,12 @@ async def effect(ctx: JobContext) -> None:
 """
 
 
+LONG = """
+@app.cron_job("long", "@yearly")
+async def long(): await asyncio.sleep(600)
+"""
+
+
 def test_a_claim_whose_commit_got_no_reply_is_found_and_its_occurrence_runs_once(fleet: Fleet, proxy) -> None:
     through, url = proxy
     fleet.app(PLAIN)
@@ -401,12 +407,21 @@ default_pool_size = 4
     try:
         url = f"postgresql://t_worker:test@127.0.0.1:{port}{parts.path}"
         wait_for(lambda: _answers(url), (tmp_path / "pgbouncer.log").read_text)
-        fleet.app("@app.cron_job('tick', '* * * * * *')\nasync def tick(): ...\n" + PLAIN)
+        fleet.app("@app.cron_job('tick', '* * * * * *')\nasync def tick(): ...\n" + PLAIN + LONG)
         worker = fleet.start(url=url)
         worker.says('"behind_a_pooler"')
         fleet.ended("tick", 3)
         fleet.do("SELECT pgcron.run_now('effect')")
         assert fleet.ended("effect", 1)[0]["status"] == "SUCCESS"
+        fleet.do("SELECT pgcron.run_now('long')")
+        run = wait_for(
+            lambda: fleet.rows("SELECT id FROM pgcron.cron_log WHERE status = 'RUNNING' AND cause = 'manual'"),
+            "it runs",
+        )
+        started = time.monotonic()
+        fleet.do("SELECT pgcron.cancel_run(%s)", run[0]["id"])
+        assert fleet.ended("long", 1)[0]["reason"] == "cancelled"
+        assert time.monotonic() - started < 2  # the beat that tells it comes each 0.8 s
         assert worker.stop() == 0
         assert fleet.broken_invariants() == []
     finally:
