@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from pgcron_py.context import JobContext
 from pgcron_py.domain.declaration import JobDeclaration
+from pgcron_py.domain.overlap import CATCHUP_POLICIES, OVERLAP_POLICIES, CatchupPolicy, OverlapPolicy
 from pgcron_py.domain.retry import exception_names
 from pgcron_py.errors import InvalidDeclaration, InvalidSchedule, PgCronError, UnknownTimeZone
 from pgcron_py.timetable import DstFold, DstGap, load_zone, parse
@@ -73,9 +74,10 @@ class PgCron:
         tags: tuple[str, ...] | list[str] = (),
         queue: str = "default",
         priority: int = 0,
-        overlap_policy: Literal["skip", "allow_all"] = "skip",
+        overlap_policy: OverlapPolicy = "skip",
         max_running: int = 1,
-        catchup_policy: Literal["skip", "latest"] = "latest",
+        catchup_policy: CatchupPolicy = "latest",
+        catchup_window: Seconds | None = None,
         starting_deadline: Seconds | None = None,
         timeout: Seconds | None = None,
         max_attempts: int = 1,
@@ -93,7 +95,10 @@ class PgCron:
         """Declares a job that runs the decorated function (`def` or `async def`, or a method of a class).
 
         The function takes nothing, a JobContext (annotated so, or named ctx), or a context and arguments named in `args`.
-        overlap_policy="allow_all" lets up to max_running runs of the job go on at a time; by default there is never more than one.
+        overlap_policy: what becomes of an occurrence that is due while a run goes on: skip (a miss), buffer_one or buffer_all (it
+        waits), cancel_other or terminate_other (that run is ended for it), or allow_all: up to max_running run at a time.
+        catchup_policy: of those that passed while nobody could run them: skip, latest (one run), or all (the newest 100, one after
+        the other); catchup_window: those that passed longer ago are missed.
         Times are seconds or timedelta. max_consecutive_failures=None never disables it.
         retry_on, no_retry_on: exceptions, as classes or names (`ValueError`, `httpx.TimeoutException`), their subclasses included:
         which of them are worth another attempt (any, if empty), and which never are. Without max_attempts > 1 there is none.
@@ -125,6 +130,7 @@ class PgCron:
                 overlap_policy=overlap_policy,
                 max_running=max_running,
                 catchup_policy=catchup_policy,
+                catchup_window_ms=_ms(name, "catchup_window", catchup_window),
                 starting_deadline_ms=_ms(name, "starting_deadline", starting_deadline),
                 timeout_ms=_ms(name, "timeout", timeout),
                 max_attempts=max_attempts,
@@ -206,17 +212,18 @@ def check_declaration(declaration: JobDeclaration) -> None:
         _exception_names(name, field_, getattr(declaration, field_))
     if declaration.backoff_max_ms < declaration.backoff_ms:
         raise InvalidDeclaration(name, "backoff_max is less than backoff")
-    if declaration.overlap_policy not in ("skip", "allow_all"):
+    for field_, known in (("overlap_policy", OVERLAP_POLICIES), ("catchup_policy", CATCHUP_POLICIES)):
+        if (value := getattr(declaration, field_)) not in known:
+            raise InvalidDeclaration(name, f"{field_} is {value!r}: it must be one of {', '.join(known)}")
+    if declaration.is_exclusive is (declaration.overlap_policy == "allow_all"):
         raise InvalidDeclaration(
-            name, f"overlap_policy is {declaration.overlap_policy!r}: it must be skip or allow_all"
+            name, f"is_exclusive is {declaration.is_exclusive}: only allow_all lets runs go on beside one another"
         )
     if declaration.is_exclusive and declaration.max_running != 1:
         raise InvalidDeclaration(
             name,
             f"max_running is {declaration.max_running}: only overlap_policy='allow_all' lets more than one run go on",
         )
-    if declaration.catchup_policy not in ("skip", "latest"):
-        raise InvalidDeclaration(name, f"catchup_policy is {declaration.catchup_policy!r}: it must be skip or latest")
 
 
 _RANGES = (
@@ -225,6 +232,7 @@ _RANGES = (
     ("max_running", 1, 10_000),
     ("timeout_ms", 1, 2_678_400_000),
     ("starting_deadline_ms", 1, 2_678_400_000),
+    ("catchup_window_ms", 1, 31_622_400_000),
     ("backoff_ms", 0, 86_400_000),
     ("backoff_max_ms", 0, 2_678_400_000),
     ("memory_limit_mib", 1, 1_048_576),

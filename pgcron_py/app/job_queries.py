@@ -32,7 +32,7 @@ WHERE (%(tag)s::text IS NULL OR %(tag)s = ANY (j.tags)) AND (%(queue)s::text IS 
 ORDER BY j.name
 """
 DETAIL = f"""{_SUMMARY}, j.description, j.args, j.owner, j.priority, j.origin, j.app, j.release, j.declared_schedule, j.undeclared_at,
-  j.is_exclusive, j.overlap_policy, j.max_running, j.catchup_policy, j.starting_deadline_ms, j.timeout_ms, j.max_attempts,
+  j.is_exclusive, j.overlap_policy, j.max_running, j.catchup_policy, j.catchup_window_ms, j.starting_deadline_ms, j.timeout_ms, j.max_attempts,
   j.backoff_ms, j.backoff_max_ms, j.retry_on, j.no_retry_on, j.memory_limit_mib, j.is_idempotent, j.jitter_ms, j.dst_gap, j.dst_fold, j.max_consecutive_failures,
   j.notify_on_failure, j.anchor_at, j.next_scheduled_for, j.last_completed_at, j.run_seq, j.version, j.created_at, j.updated_at
 {_FROM} WHERE j.id = %(id)s"""
@@ -123,6 +123,7 @@ class JobFacts(JobRow):
     overlap_policy: str
     max_running: int
     catchup_policy: str
+    catchup_window_ms: int | None
     starting_deadline_ms: int | None
     timeout_ms: int | None
     max_attempts: int

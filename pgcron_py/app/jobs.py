@@ -28,20 +28,21 @@ FOUND = "SELECT id FROM pgcron.cron_job WHERE name = %(name)s"
 
 INSERT = """
 INSERT INTO pgcron.cron_job (origin, is_enabled, disabled_reason, name, description, schedule, timezone, handler, args, is_locked, owner,
-  tags, queue, priority, is_exclusive, overlap_policy, max_running, catchup_policy, starting_deadline_ms, timeout_ms, max_attempts,
+  tags, queue, priority, is_exclusive, overlap_policy, max_running, catchup_policy, catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts,
   backoff_ms, backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold,
   max_consecutive_failures, notify_on_failure)
 VALUES ('admin', %(is_enabled)s, %(disabled_reason)s, %(name)s, %(description)s, %(schedule)s, %(timezone)s, %(handler)s, %(args)s,
   %(is_locked)s, %(owner)s, %(tags)s, %(queue)s, %(priority)s, %(is_exclusive)s, %(overlap_policy)s, %(max_running)s,
-  %(catchup_policy)s, %(starting_deadline_ms)s, %(timeout_ms)s, %(max_attempts)s, %(backoff_ms)s, %(backoff_max_ms)s,
+  %(catchup_policy)s, %(catchup_window_ms)s, %(starting_deadline_ms)s, %(timeout_ms)s, %(max_attempts)s, %(backoff_ms)s, %(backoff_max_ms)s,
   %(retry_on)s, %(no_retry_on)s, %(memory_limit_mib)s,
   %(is_idempotent)s, %(jitter_ms)s, %(dst_gap)s, %(dst_fold)s, %(max_consecutive_failures)s, %(notify_on_failure)s)
 RETURNING id
 """
 UPDATE = """
 UPDATE pgcron.cron_job SET description = %(description)s, schedule = %(schedule)s, timezone = %(timezone)s, handler = %(handler)s,
-  args = %(args)s, owner = %(owner)s, tags = %(tags)s, queue = %(queue)s, priority = %(priority)s, catchup_policy = %(catchup_policy)s,
-  starting_deadline_ms = %(starting_deadline_ms)s, timeout_ms = %(timeout_ms)s, max_attempts = %(max_attempts)s,
+  args = %(args)s, owner = %(owner)s, tags = %(tags)s, queue = %(queue)s, priority = %(priority)s, is_exclusive = %(is_exclusive)s,
+  overlap_policy = %(overlap_policy)s, max_running = %(max_running)s, catchup_policy = %(catchup_policy)s,
+  catchup_window_ms = %(catchup_window_ms)s, starting_deadline_ms = %(starting_deadline_ms)s, timeout_ms = %(timeout_ms)s, max_attempts = %(max_attempts)s,
   backoff_ms = %(backoff_ms)s, backoff_max_ms = %(backoff_max_ms)s, retry_on = %(retry_on)s, no_retry_on = %(no_retry_on)s,
   memory_limit_mib = %(memory_limit_mib)s, is_idempotent = %(is_idempotent)s, jitter_ms = %(jitter_ms)s,
   dst_gap = %(dst_gap)s, dst_fold = %(dst_fold)s, max_consecutive_failures = %(max_consecutive_failures)s,
@@ -50,7 +51,7 @@ WHERE id = %(id)s
 """
 ENABLE = "SELECT pgcron.enable(%(name)s)"
 DISABLE = "SELECT pgcron.disable(%(name)s, %(reason)s)"
-RUN_NOW = "SELECT pgcron.run_now(%(name)s, %(args)s)"
+RUN_NOW = "SELECT pgcron.run_now(%(name)s, %(args)s, NULL, %(overlap)s)"
 CANCEL_JOB = "SELECT runs, requests FROM pgcron.cancel_job(%(name)s, %(reason)s)"
 DELETE = "DELETE FROM pgcron.cron_job WHERE id = %(id)s"
 
@@ -149,11 +150,16 @@ def set_enabled(connection: Connection, names: Sequence[str], enabled: bool, cal
     return changing
 
 
-def run_now(connection: Connection, name: str, args: dict[str, Any] | None, caller: Caller) -> UUID:
-    """The request's id. args: in place of the job's own. Raises JobNotFound, JobDisabled, AlreadyRunning, AlreadyRequested."""
+def run_now(
+    connection: Connection, name: str, args: dict[str, Any] | None, caller: Caller, overlap: str | None = None
+) -> UUID:
+    """The request's id. args, overlap: in place of the job's own.
+
+    Raises JobNotFound, JobDisabled, AlreadyRunning, AlreadyRequested, InvalidArguments for allow_all of an exclusive job.
+    """
     with transaction(connection, caller):
         require(connection, name)
-        params = {"name": name, "args": None if args is None else Jsonb(args)}
+        params = {"name": name, "args": None if args is None else Jsonb(args), "overlap": overlap}
         request: UUID = value(connection, RUN_NOW, params)
     return request
 

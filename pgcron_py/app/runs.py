@@ -41,7 +41,7 @@ TRACE = "SELECT stack_trace FROM pgcron.cron_log WHERE id = %(id)s"
 BY_SEQ = "SELECT id FROM pgcron.cron_log WHERE job_id = %(job_id)s AND seq = %(seq)s"
 BY_PREFIX = "SELECT id FROM pgcron.cron_log WHERE id BETWEEN %(first)s AND %(last)s ORDER BY id LIMIT 3"
 REQUEST = "SELECT state, run_id FROM pgcron.cron_request WHERE id = %(id)s"
-CANCEL = "SELECT pgcron.cancel_run(%(id)s, %(reason)s)"
+CANCEL = "SELECT pgcron.cancel_run(%(id)s, %(reason)s, %(force)s)"
 STATUS = "SELECT status FROM pgcron.cron_log WHERE id = %(id)s"
 
 PREFIX = re.compile(r"[0-9a-f]{4,32}")
@@ -172,11 +172,12 @@ def _found(run_id: UUID | None, text: str) -> UUID:
     return run_id
 
 
-def cancel(connection: Connection, text: str, caller: Caller) -> tuple[UUID, bool]:
-    """The run that `text` names (see `find_run`), and whether nobody had asked before. Raises AlreadyEnded."""
+def cancel(connection: Connection, text: str, caller: Caller, *, force: bool = False) -> tuple[UUID, bool]:
+    """The run that `text` names (see `find_run`), and whether nobody had asked so before. force: without asking its handler
+    first. Raises AlreadyEnded."""
     with transaction(connection, caller):
         run_id = find_run(connection, text)
-        return run_id, value(connection, CANCEL, {"id": run_id, "reason": caller.reason})
+        return run_id, value(connection, CANCEL, {"id": run_id, "reason": caller.reason, "force": force})
 
 
 def wait_until_ended(connection: Connection, run_id: UUID, timeout_s: float | None, pause_s: float = 0.1) -> RunDetail:

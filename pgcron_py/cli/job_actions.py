@@ -10,6 +10,7 @@ from pgcron_py.cli import output
 from pgcron_py.cli.failures import FAILED, FOUND, OK
 from pgcron_py.cli.options import JsonObject, database, database_option, json_option, reason_option
 from pgcron_py.cli.runs import print_run, run_json
+from pgcron_py.domain.overlap import OVERLAP_POLICIES
 from pgcron_py.errors import PgCronError
 
 if TYPE_CHECKING:
@@ -55,13 +56,16 @@ def _set(names: tuple[str, ...], enabled: bool, reason: str | None, as_json: boo
 @click.command()
 @click.argument("name")
 @click.option("--args", type=JsonObject(), metavar="JSON", help="For this run, in place of the job's own.")
+@click.option(
+    "--overlap", type=click.Choice(OVERLAP_POLICIES), help="If it runs already, in place of the job's own policy."
+)
 @click.option("--wait", is_flag=True, help="Until the run has ended; the exit code is 1 if it FAILED.")
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up waiting; the run goes on.")
 @reason_option
 @json_option
 @database_option
 def run(
-    name: str, args: dict[str, Any] | None, wait: bool, timeout: float | None, reason: str | None, as_json: bool,
+    name: str, args: dict[str, Any] | None, overlap: str | None, wait: bool, timeout: float | None, reason: str | None, as_json: bool,
     database_url: str | None,
 ) -> int:  # fmt: skip
     """Run a job now, on a worker."""
@@ -69,7 +73,7 @@ def run(
     from pgcron_py.app.session import os_caller
 
     with database(database_url) as connection:
-        request_id = run_now(connection, name, args, os_caller(reason))
+        request_id = run_now(connection, name, args, os_caller(reason), overlap)
         _warn_if_nobody(connection, name)
         if wait:
             return _followed(connection, request_id, timeout, as_json)

@@ -21,6 +21,7 @@ from pgcron_py.cli.options import (
     json_option,
     reason_option,
 )  # fmt: skip
+from pgcron_py.domain.overlap import CATCHUP_POLICIES, OVERLAP_POLICIES
 from pgcron_py.errors import InvalidArguments
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ DEFINITION: tuple[Callable[[Any], Any], ...] = (
     click.option("--memory-limit", "memory_limit_mib", type=CountOrNever(), metavar="MIB", help="Memory that a run may take, in MiB; or none [default: none]."),
     click.option("--idempotent/--no-idempotent", "is_idempotent", default=None, help="Lost runs may be repeated [default: no]."),
     click.option("--jitter", "jitter_ms", type=Milliseconds(), metavar="SECONDS", help="Spread the start over so long [default: 0]."),
-    click.option("--catchup-policy", type=click.Choice(["skip", "latest"]), help="After an outage: run none, or the latest [default: latest]."),
+    click.option("--overlap-policy", type=click.Choice(OVERLAP_POLICIES), help="When it is due while it runs [default: skip]."),
+    click.option("--max-running", type=int, metavar="N", help="Most runs at a time, with allow_all [default: 1]."),
+    click.option("--catchup-policy", type=click.Choice(CATCHUP_POLICIES), help="After an outage: run none, the latest, or all (the newest 100) [default: latest]."),
+    click.option("--catchup-window", "catchup_window_ms", type=Milliseconds(optional=True), metavar="SECONDS", help="What passed longer ago is missed; or none [default: none]."),
     click.option("--starting-deadline", "starting_deadline_ms", type=Milliseconds(optional=True), metavar="SECONDS", help="Later than this is a miss; or none [default: none]."),
     click.option("--dst-gap", type=click.Choice(["default", "run_after", "skip"]), help="Times that the clocks skip [default: as Debian's cron]."),
     click.option("--dst-fold", type=click.Choice(["default", "first", "both", "second"]), help="Times that the clocks repeat [default: as Debian's cron]."),
@@ -119,7 +123,12 @@ def edit(name: str, reason: str | None, as_json: bool, database_url: str | None,
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given, as columns."""
     values = {name: value for name, value in options.items() if value is not None and value != ()}
-    return {name: _column_value(name, value) for name, value in values.items()}
+    columns = {name: _column_value(name, value) for name, value in values.items()}
+    if "overlap_policy" in columns:
+        columns["is_exclusive"] = columns["overlap_policy"] != "allow_all"
+        if columns["is_exclusive"]:
+            columns.setdefault("max_running", 1)
+    return columns
 
 
 def _column_value(name: str, value: Any) -> Any:

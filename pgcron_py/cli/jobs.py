@@ -153,7 +153,7 @@ def _policies(job: JobFacts) -> list[tuple[str, Any]]:
     strikes = job.max_consecutive_failures
     return [
         ("overlap", f"{job.overlap_policy}{'' if job.is_exclusive else f', at most {job.max_running} at a time'}"),
-        ("catch-up", job.catchup_policy),
+        ("catch-up", f"{job.catchup_policy}{f', at most {fmt.duration(job.catchup_window_ms)} back' if job.catchup_window_ms else ''}"),
         ("deadline", fmt.duration(job.starting_deadline_ms) if job.starting_deadline_ms else None),
         ("timeout", fmt.duration(job.timeout_ms) if job.timeout_ms else "none"),
         ("retries", retries if job.max_attempts > 1 else "none"),

@@ -142,20 +142,29 @@ def _data(run: RunDetail) -> list[tuple[str, Any]]:
 
 @runs.command()
 @click.argument("run")
+@click.option(
+    "--force", is_flag=True, help="Kill it at once where it has a process of its own, without asking it first."
+)
 @click.option("--wait", is_flag=True, help="Until it has ended.")
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up waiting.")
 @reason_option
 @json_option
 @database_option
 def cancel(
-    run: str, wait: bool, timeout: float | None, reason: str | None, as_json: bool, database_url: str | None
+    run: str,
+    force: bool,
+    wait: bool,
+    timeout: float | None,
+    reason: str | None,
+    as_json: bool,
+    database_url: str | None,
 ) -> None:
     """Cancel a run that goes on; RUN as for `show`. It is asked to end, and killed if it does not."""
     from pgcron_py.app.runs import cancel, wait_until_ended
     from pgcron_py.app.session import os_caller
 
     with database(database_url) as connection:
-        run_id, was_first = cancel(connection, run, os_caller(reason))
+        run_id, was_first = cancel(connection, run, os_caller(reason), force=force)
         ended = wait_until_ended(connection, run_id, timeout) if wait else None
     if ended is not None:
         output.print_json(run_json(ended)) if as_json else print_run(ended)

@@ -1,18 +1,19 @@
-"""What a claim makes of one locked job: runs, misses, and where the schedule goes on. Pure."""
+"""What a claim makes of one locked job: runs, waiting requests, misses, and where the schedule goes on. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pgcron_py.domain.job import Job, NewMiss, NewRun, Timing
+from pgcron_py.domain.job import Job, NewMiss, NewRequest, NewRun, Timing
+from pgcron_py.domain.overlap import Fate, capacity, fate_of, longest_delay
 from pgcron_py.domain.words import Cause, MissReason, RunId
 from pgcron_py.timetable import Plan, jittered_start
 
-# catch-up "skip" still runs an occurrence that is at most this late: a busy moment is not an outage.
-ON_TIME = timedelta(seconds=60)
+CATCH_UP_MOST = 100  # occurrences that catch-up "all" runs after an outage: the newest
 _SECOND = timedelta(seconds=1)
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,18 @@ class Advance:
 
 @dataclass(slots=True)
 class Decision:
-    """runs and misses to insert; advance: None when the schedule doesn't move; covers_from: the ledger's new end.
+    """runs, requests and misses to insert; advance: None when the schedule doesn't move; covers_from: the ledger's new end.
 
-    is_waiting: a due request must wait for the end of a run that goes on.
+    is_waiting: a due request must wait for the end of a run that goes on. ends_others: the runs that go on are to end.
     """
 
     runs: list[NewRun] = field(default_factory=list)
+    requests: list[NewRequest] = field(default_factory=list)
     misses: list[NewMiss] = field(default_factory=list)
     advance: Advance | None = None
     covers_from: datetime | None = None
     is_waiting: bool = False
+    ends_others: bool = False
 
 
 def advance_after(timing: Timing, plan: Plan, instant: datetime) -> Advance:
@@ -57,13 +60,14 @@ def decide(job: Job, now: datetime, new_id: Callable[[], RunId], prepared: Advan
     decision = Decision()
     if job.next_run_at is not None and job.next_scheduled_for is not None and job.next_run_at <= now:
         _resolve_schedule(job, job.next_scheduled_for, now, new_id, prepared, decision)
-    room = (1 if job.is_exclusive else job.max_running) - job.running_count - len(decision.runs)
-    for request in job.requests[: max(room, 0)]:
+    room = max(capacity(job) - job.running_count - len(decision.runs), 0)
+    for request in job.requests[:room]:
         seq = job.run_seq + len(decision.runs) + 1
         decision.runs.append(
-            NewRun(new_id(), seq, request.cause, request.scheduled_for, None, request.attempt, request)
+            NewRun(new_id(), seq, request.cause, request.scheduled_for, request.covers, request.attempt, request)
         )
-    decision.is_waiting = len(job.requests) > max(room, 0)
+    is_running = job.running_count + len(decision.runs) > 0
+    decision.is_waiting = is_running and (len(job.requests) > room or bool(decision.requests))
     return decision
 
 
@@ -86,44 +90,87 @@ def _resolve_schedule(
     if due <= job.covers_from:  # somebody set the plan back by hand: up to covers_from every occurrence is resolved
         decision.advance = advance_after(job.timing, job.timing.plan(), job.covers_from)
         return
+    instants = [due]
     if prepared is not None and (prepared.next_scheduled_for is None or prepared.next_scheduled_for > now):
-        latest, decision.advance = due, prepared
+        decision.advance = prepared
     else:
         plan = job.timing.plan()
         latest = plan.latest_before(due, now) or due
         decision.advance = advance_after(job.timing, plan, max(latest, now))
-        if latest > due:
-            count, exact = plan.count_between(due - _SECOND, latest - _SECOND)
-            last = plan.latest_before(due - _SECOND, latest - _SECOND) or due
-            decision.misses.append(
-                NewMiss(MissReason.COALESCED, job.covers_from, last, due, last, max(count, 1), not exact)
+        instants = _instants(job, plan, due, latest, now)
+        _give_up(job, plan, due, instants[0], now, decision)
+    for instant in instants:
+        _resolve(job, instant, now, new_id, decision)
+
+
+def _instants(job: Job, plan: Plan, due: datetime, latest: datetime, now: datetime) -> list[datetime]:
+    """The occurrences that are looked at one by one: the latest, or the newest ones of a catch-up, oldest first."""
+    if job.catchup_policy != "all" or latest == due:
+        return [latest]
+    longest = longest_delay(job)
+    found = [it for it in _newest(plan, due, latest) if longest is None or now - it <= longest]
+    return found or [latest]
+
+
+def _newest(plan: Plan, due: datetime, latest: datetime) -> list[datetime]:
+    """From due to latest, at most CATCH_UP_MOST. A stretch that should hold them is listed; it grows until it does."""
+    begins = due - _SECOND
+    before = plan.latest_before(begins, latest - _INSTANT) or due
+    span = (latest - before) * CATCH_UP_MOST
+    while True:
+        found = plan.occurrences_between(max(begins, latest - span), latest, 10 * CATCH_UP_MOST)
+        if len(found) == 10 * CATCH_UP_MOST:  # far denser before than at its end: one after the other, backwards
+            return _newest_one_by_one(plan, begins, latest)
+        if len(found) >= CATCH_UP_MOST or latest - span <= begins:
+            return found[-CATCH_UP_MOST:]
+        span *= 2
+
+
+def _newest_one_by_one(plan: Plan, begins: datetime, latest: datetime) -> list[datetime]:
+    found = [latest]
+    while len(found) < CATCH_UP_MOST and (before := plan.latest_before(begins, found[-1] - _INSTANT)) is not None:
+        found.append(before)
+    return found[::-1]
+
+
+def _give_up(job: Job, plan: Plan, due: datetime, first: datetime, now: datetime, decision: Decision) -> None:
+    """What passed before the first occurrence that is looked at."""
+    if first <= due:
+        return
+    count, exact = plan.count_between(due - _SECOND, first - _INSTANT)
+    last = plan.latest_before(due - _SECOND, first - _INSTANT) or due
+    longest = longest_delay(job)
+    was_late = job.catchup_policy == "all" and longest is not None and now - last > longest
+    reason = MissReason.TOO_LATE if was_late else MissReason.COALESCED
+    decision.misses.append(NewMiss(reason, job.covers_from, last, due, last, max(count, 1), not exact))
+    decision.covers_from = last
+
+
+def _resolve(
+    job: Job, instant: datetime, now: datetime, new_id: Callable[[], RunId] | None, decision: Decision
+) -> None:
+    covers = (decision.covers_from or job.covers_from, instant)
+    decision.covers_from = instant
+    if new_id is None:
+        _miss(decision, MissReason.RESCHEDULED, covers)
+        return
+    fate = fate_of(job, instant, now, len(decision.runs), len(decision.requests))
+    match fate:
+        case Fate.RUN:
+            decision.runs.append(
+                NewRun(new_id(), job.run_seq + len(decision.runs) + 1, Cause.SCHEDULE, instant, covers)
             )
-    start = decision.misses[-1].covers_to if decision.misses else job.covers_from
-    decision.covers_from = latest
-    reason = MissReason.RESCHEDULED if new_id is None else _why_not(job, latest, now)
-    if reason is not None or new_id is None:
-        decision.misses.append(NewMiss(reason or MissReason.RESCHEDULED, start, latest, latest, latest, 1))
+        case Fate.BUFFER:
+            decision.requests.append(NewRequest(instant, covers))
+            decision.ends_others = job.running_count > 0 and job.overlap_policy in ("cancel_other", "terminate_other")
+        case _:
+            _miss(decision, fate, covers)
+
+
+def _miss(decision: Decision, reason: MissReason, covers: tuple[datetime, datetime]) -> None:
+    """One stretch for each reason, as long as nothing else lies between."""
+    before = decision.misses[-1] if decision.misses else None
+    if before is not None and before.reason is reason and before.covers_to == covers[0]:
+        decision.misses[-1] = replace(before, covers_to=covers[1], last=covers[1], count=before.count + 1)
     else:
-        decision.runs.append(NewRun(new_id(), job.run_seq + 1, Cause.SCHEDULE, latest, (start, latest)))
-
-
-def _why_not(job: Job, occurrence: datetime, now: datetime) -> MissReason | None:
-    """The reason why this occurrence becomes no run; None when it runs."""
-    if overlaps(job, occurrence):
-        return MissReason.OVERLAP
-    deadline = None if job.starting_deadline_ms is None else timedelta(milliseconds=job.starting_deadline_ms)
-    if job.catchup_policy == "skip":
-        deadline = min(deadline or ON_TIME, ON_TIME)
-    lateness = now - max(occurrence, job.next_run_at or occurrence)
-    return MissReason.TOO_LATE if deadline is not None and lateness > deadline else None
-
-
-def overlaps(job: Job, occurrence: datetime) -> bool:
-    """Whether a run goes on, or went on at the occurrence's instant, however late this is decided."""
-    if not job.is_exclusive:
-        return job.running_count >= job.max_running
-    if job.running_count > 0:
-        return True
-    if job.last_run_at is None or job.last_completed_at is None:
-        return False
-    return job.last_run_at <= occurrence < job.last_completed_at
+        decision.misses.append(NewMiss(reason, *covers, covers[1], covers[1], 1))

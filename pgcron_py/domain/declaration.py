@@ -25,6 +25,7 @@ class JobDeclaration:
     overlap_policy: str = "skip"
     max_running: int = 1
     catchup_policy: str = "latest"
+    catchup_window_ms: int | None = None
     starting_deadline_ms: int | None = None
     timeout_ms: int | None = None
     max_attempts: int = 1

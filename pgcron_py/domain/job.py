@@ -31,7 +31,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A PENDING request whose time has come."""
+    """A PENDING request whose time has come. covers: of a buffered occurrence."""
 
     id: RequestId
     cause: Cause
@@ -39,11 +39,13 @@ class Request:
     attempt: int
     requested_by: str
     args: dict[str, Any] | None
+    covers: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A locked job row. Times are aware UTC; `requests` are the due ones, oldest first."""
+    """A locked job row. Times are aware UTC; `requests` are the due ones, oldest first. buffered: occurrences that wait,
+    due or not; counted where a policy looks at it."""
 
     timing: Timing
     version: int
@@ -51,7 +53,9 @@ class Job:
     args: dict[str, Any]
     is_exclusive: bool
     max_running: int
+    overlap_policy: str
     catchup_policy: str
+    catchup_window_ms: int | None
     starting_deadline_ms: int | None
     timeout_ms: int | None
     max_attempts: int
@@ -69,6 +73,7 @@ class Job:
     last_run_at: datetime | None
     last_completed_at: datetime | None
     requests: tuple[Request, ...] = ()
+    buffered: int = 0
 
     @property
     def id(self) -> JobId:
@@ -77,7 +82,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to insert. covers: (from, to] for the schedule's own, None for answered requests."""
+    """A run to insert. covers: (from, to] for the schedule's own, None for answered requests but buffered ones."""
 
     id: RunId
     seq: int
@@ -86,6 +91,14 @@ class NewRun:
     covers: tuple[datetime, datetime] | None
     attempt: int = 1
     request: Request | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """An occurrence that waits for the end of a run. covers: (from, to] of the ledger."""
+
+    scheduled_for: datetime
+    covers: tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)

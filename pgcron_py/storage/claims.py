@@ -28,9 +28,14 @@ BEGIN = (
 )
 
 JOB_COLUMNS = """j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_ms, j.dst_gap, j.dst_fold, j.version, j.handler,
-    j.args, j.is_exclusive, j.max_running, j.catchup_policy, j.starting_deadline_ms, j.timeout_ms, j.max_attempts, j.backoff_ms,
+    j.args, j.is_exclusive, j.max_running, j.overlap_policy, j.catchup_policy, j.catchup_window_ms, j.starting_deadline_ms, j.timeout_ms, j.max_attempts, j.backoff_ms,
     j.backoff_max_ms, j.retry_on, j.no_retry_on, j.memory_limit_mib, j.is_idempotent, j.next_scheduled_for, j.next_run_at, j.covers_from, j.run_seq, j.running_count,
     j.last_run_at, j.last_completed_at, j.next_request_at"""
+
+_NAMES = [name.strip().removeprefix("j.") for name in JOB_COLUMNS.split(",")]
+_OVERLAP, _CATCH_UP, _DUE_AT, _ASKED_AT = (
+    1 + _NAMES.index(name) for name in ("overlap_policy", "catchup_policy", "next_run_at", "next_request_at")
+)
 
 # The worker's own row first: FOR SHARE against the reaper's FOR UPDATE, so a dead worker claims nothing. Then, for each
 # route, the oldest due entries of the index, ordered over all routes with ageing (one point of priority = ten seconds);
@@ -61,11 +66,28 @@ LIMIT %(limit)s
 
 # A statement of its own: it sees what was committed before the lock was had.
 DUE_REQUESTS = """
-SELECT r.job_id, r.id, r.cause, r.scheduled_for, r.attempt, r.requested_by, r.args
+SELECT r.job_id, r.id, r.cause, r.scheduled_for, r.attempt, r.requested_by, r.args, r.covers_from, r.covers_to
   FROM unnest(%(jobs)s::uuid[]) AS job (id) CROSS JOIN LATERAL (
     SELECT * FROM pgcron.cron_request p WHERE p.job_id = job.id AND p.state = 'PENDING' AND p.run_after <= (SELECT clock_timestamp())
     ORDER BY p.run_after, p.id LIMIT %(limit)s) r
  LIMIT %(limit)s
+"""
+
+BUFFERED = """
+SELECT r.job_id, count(*) FROM pgcron.cron_request r
+ WHERE r.job_id = ANY (%(jobs)s::uuid[]) AND r.state = 'PENDING' AND r.cause = 'buffered' GROUP BY r.job_id
+"""
+# A statement of its own, before the claim is written: its trigger and the advance would touch the same row.
+BUFFER = """
+INSERT INTO pgcron.cron_request (job_id, cause, run_after, requested_by, scheduled_for, covers_from, covers_to)
+SELECT x.job_id, 'buffered', x.scheduled_for, 'pgcron', x.scheduled_for, x.covers_from, x.covers_to
+  FROM json_to_recordset(%(requests)s) AS x (job_id uuid, scheduled_for timestamptz, covers_from timestamptz, covers_to timestamptz)
+ ORDER BY x.job_id, x.scheduled_for
+"""
+END_OTHERS = """
+SELECT pgcron.cancel_run(l.id, 'the next occurrence is due: ' || j.overlap_policy, j.overlap_policy = 'terminate_other')
+  FROM unnest(%(jobs)s::uuid[]) AS job (id) JOIN pgcron.cron_job j ON j.id = job.id
+  JOIN pgcron.cron_log l ON l.job_id = j.id AND l.status = 'RUNNING' ORDER BY l.id
 """
 
 # A run that conflicts is not inserted and is missing from the result: the caller rolls back and resolves it by name.
@@ -164,25 +186,48 @@ async def lock_due_jobs(
     if not rows:
         return None, []
     now: datetime = rows[0][0]
-    asking = [row[1] for row in rows if row[31] is not None and row[31] <= now]
+    asking = [row[1] for row in rows if row[_ASKED_AT] is not None and row[_ASKED_AT] <= now]
     requests = await _due_requests(connection, asking, limit) if asking else {}
     if sum(map(len, requests.values())) >= limit:  # enough to do: the rest of those who only ask is for the next claim
-        rows = [row for row in rows if row[1] in requests or (row[25] is not None and row[25] <= now)]
-    return now, [_job(row, requests.get(row[1], ())) for row in rows]
+        rows = [row for row in rows if row[1] in requests or (row[_DUE_AT] is not None and row[_DUE_AT] <= now)]
+    buffered = await _buffered(connection, [row[1] for row in rows if _looks_at_buffer(row)])
+    return now, [_job(row, requests.get(row[1], ()), buffered.get(row[1], 0)) for row in rows]
+
+
+def _looks_at_buffer(row: tuple[Any, ...]) -> bool:
+    return row[_OVERLAP] not in ("skip", "allow_all") or row[_CATCH_UP] == "all"
+
+
+async def _buffered(connection: AsyncConnection, jobs: list[JobId]) -> dict[JobId, int]:
+    if not jobs:
+        return {}
+    cursor = await connection.execute(BUFFERED, {"jobs": jobs})
+    return dict(await cursor.fetchall())
 
 
 async def _due_requests(connection: AsyncConnection, jobs: list[JobId], limit: int) -> dict[JobId, tuple[Request, ...]]:
     cursor = await connection.execute(DUE_REQUESTS, {"jobs": jobs, "limit": limit})
     found: dict[JobId, tuple[Request, ...]] = {}
-    for job_id, id_, cause, scheduled_for, attempt, requested_by, args in await cursor.fetchall():
-        request = Request(RequestId(id_), Cause(cause), scheduled_for, attempt, requested_by, args)
+    for (
+        job_id,
+        id_,
+        cause,
+        scheduled_for,
+        attempt,
+        requested_by,
+        args,
+        covers_from,
+        covers_to,
+    ) in await cursor.fetchall():
+        covers = (covers_from, covers_to) if covers_from is not None else None
+        request = Request(RequestId(id_), Cause(cause), scheduled_for, attempt, requested_by, args, covers)
         found[job_id] = (*found.get(job_id, ()), request)
     return found
 
 
-def _job(row: tuple[Any, ...], requests: tuple[Request, ...]) -> Job:
+def _job(row: tuple[Any, ...], requests: tuple[Request, ...], buffered: int) -> Job:
     timing = Timing(row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
-    return Job(timing, *(*row[9:31], requests))
+    return Job(timing, *(*row[9:_ASKED_AT], requests, buffered))
 
 
 async def warm_up(connection: AsyncConnection) -> None:
@@ -192,6 +237,7 @@ async def warm_up(connection: AsyncConnection) -> None:
     view = await look(connection, [], [])
     await lock_due_jobs(connection, nobody, view, limit=1, window=1)
     await _due_requests(connection, [], 1)
+    await connection.execute(BUFFERED, {"jobs": []})
     await write_claim(connection, nobody, [])
     await connection.execute("ROLLBACK", prepare=False)
 
@@ -203,8 +249,16 @@ async def write_claim(
     runs: list[dict[str, Any]] = []
     misses: list[dict[str, Any]] = []
     jobs: list[dict[str, Any]] = []
+    waiting: list[dict[str, Any]] = []
+    ending: list[JobId] = []
     for job, decision in decisions:
         id_ = str(job.id)
+        waiting.extend(
+            {"job_id": id_, "scheduled_for": _iso(request.scheduled_for), "covers_from": _iso(request.covers[0]), "covers_to": _iso(request.covers[1])}
+            for request in decision.requests
+        )  # fmt: skip
+        if decision.ends_others:
+            ending.append(job.id)
         runs.extend(
             {"id": str(run.id), "job_id": id_, "seq": run.seq, "cause": run.cause, "scheduled_for": _iso(run.scheduled_for),
              "covers_from": _iso(run.covers and run.covers[0]), "covers_to": _iso(run.covers and run.covers[1]),
@@ -217,11 +271,16 @@ async def write_claim(
             for miss in decision.misses
         )  # fmt: skip
         jobs.append(_advance_as_json(id_, decision))
+    if waiting:
+        await connection.execute(BUFFER, {"requests": json.dumps(waiting)})
     cursor = await connection.execute(
         WRITE_CLAIM,
         {"worker": worker, "runs": json.dumps(runs), "misses": json.dumps(misses), "jobs": json.dumps(jobs)},
     )
-    return {row[0] for row in await cursor.fetchall()}
+    inserted = {row[0] for row in await cursor.fetchall()}
+    if ending:
+        await connection.execute(END_OTHERS, {"jobs": ending})
+    return inserted
 
 
 def _advance_as_json(job_id: str, decision: Decision) -> dict[str, Any]:

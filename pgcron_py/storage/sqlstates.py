@@ -22,6 +22,7 @@ ERROR_OF_SQLSTATE: dict[str, type[errors.PgCronError]] = {
     "PC010": errors.AppendOnly,
     "PC011": errors.AlreadyEnded,
     "PC012": errors.NotFound,
+    "PC014": errors.InvalidArguments,
 }
 
 # Lock not available, deadlock, serialization failure: the statement may simply be sent again.

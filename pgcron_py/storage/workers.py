@@ -39,11 +39,12 @@ SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.pid = %(pid)s
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Somebody's wish that a run of mine ends, and why."""
+    """Somebody's wish that a run of mine ends, and why. is_forced: without asking its handler first."""
 
     run_id: RunId
     by: str | None
     reason: str | None
+    is_forced: bool = False
 
     @property
     def text(self) -> str:
@@ -76,7 +77,7 @@ async def beat(connection: AsyncConnection, worker: WorkerId, handlers: list[str
     cursor = await connection.execute(BEAT, {"worker": worker, "handlers": handlers, "queues": queues})
     row = await cursor.fetchone()
     assert row is not None
-    cancels = [Cancel(RunId(UUID(run)), by, reason) for run, by, reason in row[10] or ()]
+    cancels = [Cancel(RunId(UUID(run)), by, reason, forced) for run, by, reason, forced in row[10] or ()]
     return Beat(row[0], row[1], row[2], row[3], View(row[0], *row[4:8]), row[8], bool(row[9]), cancels)
 
 

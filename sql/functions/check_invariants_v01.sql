@@ -54,11 +54,12 @@ BEGIN
                    AND o.beat_at > e.lease_until + interval '20 s'
                    AND EXISTS (SELECT FROM cron_worker w WHERE w.id = o.worker_id AND w.started_at < e.lease_until));
 
-  -- The ledger has no holes: runs and misses of the schedule follow one another from the horizon to the plan.
+  -- The ledger has no holes: runs, waiting occurrences and misses of the schedule follow one another from the horizon to the plan.
   RETURN QUERY
     SELECT 'ledger_contiguous', j.name, format('an element covers from %s, the one before it ends at %s', c.covers_from, c.previous_to)
     FROM (SELECT e.job_id, e.covers_from, lag(e.covers_to) OVER (PARTITION BY e.job_id ORDER BY e.covers_from, e.covers_to) AS previous_to
-            FROM (SELECT job_id, covers_from, covers_to FROM cron_log WHERE cause = 'schedule'
+            FROM (SELECT job_id, covers_from, covers_to FROM cron_log WHERE covers_to IS NOT NULL
+                  UNION ALL SELECT job_id, covers_from, covers_to FROM cron_request WHERE state = 'PENDING' AND covers_to IS NOT NULL
                   UNION ALL SELECT job_id, covers_from, covers_to FROM cron_miss) e
             JOIN cron_job h ON h.id = e.job_id WHERE e.covers_to > h.ledger_from) c
     JOIN cron_job j ON j.id = c.job_id
@@ -69,7 +70,8 @@ BEGIN
         j.covers_from, j.next_scheduled_for)
     FROM cron_job j LEFT JOIN (
       SELECT job_id, max(covers_to) AS covered_to FROM (
-        SELECT job_id, covers_to FROM cron_log WHERE cause = 'schedule'
+        SELECT job_id, covers_to FROM cron_log WHERE covers_to IS NOT NULL
+        UNION ALL SELECT job_id, covers_to FROM cron_request WHERE state = 'PENDING' AND covers_to IS NOT NULL
         UNION ALL SELECT job_id, covers_to FROM cron_miss) x GROUP BY job_id) e ON e.job_id = j.id
     WHERE j.covers_from <> GREATEST(e.covered_to, j.ledger_from)
        OR (j.is_enabled AND NOT j.needs_plan AND j.next_scheduled_for <= j.covers_from);

@@ -6,7 +6,7 @@ CREATE FUNCTION pgcron.job_definition(job pgcron.cron_job) RETURNS jsonb LANGUAG
     'handler', job.handler, 'args', job.args, 'is_enabled', job.is_enabled, 'is_locked', job.is_locked,
     'owner', job.owner, 'tags', to_jsonb(job.tags), 'queue', job.queue, 'priority', job.priority,
     'is_exclusive', job.is_exclusive, 'overlap_policy', job.overlap_policy, 'max_running', job.max_running,
-    'catchup_policy', job.catchup_policy, 'starting_deadline_ms', job.starting_deadline_ms,
+    'catchup_policy', job.catchup_policy, 'catchup_window_ms', job.catchup_window_ms, 'starting_deadline_ms', job.starting_deadline_ms,
     'timeout_ms', job.timeout_ms, 'max_attempts', job.max_attempts, 'backoff_ms', job.backoff_ms,
     'backoff_max_ms', job.backoff_max_ms, 'retry_on', to_jsonb(job.retry_on), 'no_retry_on', to_jsonb(job.no_retry_on),
     'memory_limit_mib', job.memory_limit_mib, 'is_idempotent', job.is_idempotent, 'jitter_ms', job.jitter_ms,

@@ -24,7 +24,8 @@ CREATE FUNCTION pgcron.disable(p_name text, p_reason text DEFAULT NULL) RETURNS 
 $$;
 COMMENT ON FUNCTION pgcron.disable(text, text) IS 'Disables a job and cancels its pending requests; a run that goes on is not touched.';
 
-CREATE FUNCTION pgcron.run_now(p_name text, p_args jsonb DEFAULT NULL, p_idempotency_key text DEFAULT NULL) RETURNS uuid
+CREATE FUNCTION pgcron.run_now(p_name text, p_args jsonb DEFAULT NULL, p_idempotency_key text DEFAULT NULL,
+  p_overlap text DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   job uuid := pgcron.job_id(p_name);
@@ -33,23 +34,25 @@ BEGIN
   PERFORM 1 FROM pgcron.cron_job WHERE id = job FOR NO KEY UPDATE;
   SELECT id INTO request FROM pgcron.cron_request WHERE job_id = job AND idempotency_key = p_idempotency_key;
   IF request IS NULL THEN
-    INSERT INTO pgcron.cron_request (job_id, cause, requested_by, args, idempotency_key)
-    VALUES (job, 'manual', pgcron.actor(), p_args, p_idempotency_key) RETURNING id INTO request;
+    INSERT INTO pgcron.cron_request (job_id, cause, requested_by, args, idempotency_key, overlap_policy)
+    VALUES (job, 'manual', pgcron.actor(), p_args, p_idempotency_key, p_overlap) RETURNING id INTO request;
   END IF;
   RETURN request;
 END $$;
-COMMENT ON FUNCTION pgcron.run_now(text, jsonb, text) IS
-  'Asks for a run at once and returns the request''s id; refused while the job is disabled, running or already asked to run.';
+COMMENT ON FUNCTION pgcron.run_now(text, jsonb, text, text) IS
+  'Asks for a run at once and returns the request''s id; refused while the job is disabled or already asked to run. While it runs its overlap policy decides, or the one given here.';
 
 -- Cancelling says so on the run and wakes its worker, which ends it; whoever asked first, and why, stays on record.
-CREATE FUNCTION pgcron.cancel_run(p_run uuid, p_reason text DEFAULT NULL) RETURNS boolean
+-- p_force: without asking its handler first, where it has a process of its own; also after it was asked in vain.
+CREATE FUNCTION pgcron.cancel_run(p_run uuid, p_reason text DEFAULT NULL, p_force boolean DEFAULT false) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   known record;
 BEGIN
-  UPDATE pgcron.cron_log SET cancel_requested_at = clock_timestamp(), cancel_requested_by = left(pgcron.actor(), 200),
-      cancel_reason = left(p_reason, 1000)
-   WHERE id = p_run AND status = 'RUNNING' AND cancel_requested_at IS NULL
+  UPDATE pgcron.cron_log SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+      cancel_requested_by = coalesce(cancel_requested_by, left(pgcron.actor(), 200)),
+      cancel_reason = coalesce(cancel_reason, left(p_reason, 1000)), cancel_is_forced = p_force
+   WHERE id = p_run AND status = 'RUNNING' AND (cancel_requested_at IS NULL OR p_force AND NOT cancel_is_forced)
    RETURNING worker_id INTO known;
   IF FOUND THEN
     PERFORM pg_notify('pgcron', 'worker ' || known.worker_id);
@@ -64,7 +67,7 @@ BEGIN
   END IF;
   RETURN false;
 END $$;
-COMMENT ON FUNCTION pgcron.cancel_run(uuid, text) IS
+COMMENT ON FUNCTION pgcron.cancel_run(uuid, text, boolean) IS
   'Asks the worker of a run to end it; true unless somebody asked before. The run ends as FAILED (cancelled), which is no strike.';
 
 CREATE FUNCTION pgcron.cancel_request(p_request uuid, p_reason text DEFAULT NULL) RETURNS void
@@ -151,7 +154,7 @@ BEGIN
   FOR d IN
     SELECT * FROM json_to_recordset(p_jobs) AS x (name text, description text, schedule text, timezone text, handler text, args jsonb,
       is_locked boolean, owner text, tags text[], queue text, priority smallint, is_exclusive boolean, overlap_policy text,
-      max_running integer, catchup_policy text, starting_deadline_ms bigint, timeout_ms bigint, max_attempts integer,
+      max_running integer, catchup_policy text, catchup_window_ms bigint, starting_deadline_ms bigint, timeout_ms bigint, max_attempts integer,
       backoff_ms bigint, backoff_max_ms bigint, retry_on text[], no_retry_on text[], memory_limit_mib integer, is_idempotent boolean, jitter_ms bigint, dst_gap text, dst_fold text,
       max_consecutive_failures integer, notify_on_failure boolean, declaration jsonb)
     ORDER BY x.name
@@ -160,7 +163,7 @@ BEGIN
       description = d.description, schedule = d.schedule, timezone = d.timezone, handler = d.handler, args = d.args,
       is_locked = d.is_locked, owner = d.owner, tags = d.tags, queue = d.queue, priority = d.priority,
       is_exclusive = d.is_exclusive, overlap_policy = d.overlap_policy, max_running = d.max_running,
-      catchup_policy = d.catchup_policy, starting_deadline_ms = d.starting_deadline_ms, timeout_ms = d.timeout_ms,
+      catchup_policy = d.catchup_policy, catchup_window_ms = d.catchup_window_ms, starting_deadline_ms = d.starting_deadline_ms, timeout_ms = d.timeout_ms,
       max_attempts = d.max_attempts, backoff_ms = d.backoff_ms, backoff_max_ms = d.backoff_max_ms,
       retry_on = d.retry_on, no_retry_on = d.no_retry_on, memory_limit_mib = d.memory_limit_mib,
       is_idempotent = d.is_idempotent, jitter_ms = d.jitter_ms, dst_gap = d.dst_gap, dst_fold = d.dst_fold,
@@ -169,11 +172,11 @@ BEGIN
     WHERE name = d.name AND origin = 'code' AND app = p_app;
     IF NOT FOUND THEN
       INSERT INTO pgcron.cron_job (name, description, schedule, timezone, handler, args, is_locked, owner, tags, queue, priority,
-        is_exclusive, overlap_policy, max_running, catchup_policy, starting_deadline_ms, timeout_ms, max_attempts, backoff_ms,
+        is_exclusive, overlap_policy, max_running, catchup_policy, catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts, backoff_ms,
         backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures, notify_on_failure,
         origin, app, release, declaration, declared_schedule)
       VALUES (d.name, d.description, d.schedule, d.timezone, d.handler, d.args, d.is_locked, d.owner, d.tags, d.queue, d.priority,
-        d.is_exclusive, d.overlap_policy, d.max_running, d.catchup_policy, d.starting_deadline_ms, d.timeout_ms, d.max_attempts, d.backoff_ms,
+        d.is_exclusive, d.overlap_policy, d.max_running, d.catchup_policy, d.catchup_window_ms, d.starting_deadline_ms, d.timeout_ms, d.max_attempts, d.backoff_ms,
         d.backoff_max_ms, d.retry_on, d.no_retry_on, d.memory_limit_mib, d.is_idempotent, d.jitter_ms, d.dst_gap, d.dst_fold, d.max_consecutive_failures, d.notify_on_failure,
         'code', p_app, p_release, d.declaration, d.declaration ->> 'schedule');
     END IF;

@@ -74,7 +74,7 @@ BEGIN
    WHERE l.worker_id = p_worker RETURNING l.lease_until INTO beat.lease_until;
   beat.at := now_;
   SELECT w.state INTO beat.state FROM pgcron.cron_worker w WHERE w.id = p_worker;
-  SELECT coalesce(array_agg(l.id), '{}'), json_agg(json_build_array(l.id, l.cancel_requested_by, l.cancel_reason))
+  SELECT coalesce(array_agg(l.id), '{}'), json_agg(json_build_array(l.id, l.cancel_requested_by, l.cancel_reason, l.cancel_is_forced))
       FILTER (WHERE l.cancel_requested_at IS NOT NULL)
     INTO beat.running, beat.cancels FROM pgcron.cron_log l
    WHERE l.worker_id = p_worker AND l.status = 'RUNNING';

@@ -17,5 +17,5 @@ GRANT SELECT ON pgcron.cron_job, pgcron.cron_request, pgcron.cron_miss, pgcron.c
 -- Everything of a run but its stack trace.
 GRANT SELECT (id, job_id, seq, status, reason, is_strike, is_exclusive, cause, scheduled_for, covers_from, covers_to, attempt, worker_id,
   request_id, requested_by, started_at, completed_at, duration, error, metadata, result, progress, cancel_requested_at,
-  cancel_requested_by, cancel_reason, skip_reason, args, handler, job_version, schedule) ON pgcron.cron_log TO pgcron_reader;
+  cancel_requested_by, cancel_reason, cancel_is_forced, skip_reason, args, handler, job_version, schedule) ON pgcron.cron_log TO pgcron_reader;
 GRANT EXECUTE ON FUNCTION pgcron.check_invariants(), pgcron.job_definition(pgcron.cron_job), pgcron.job_id(text) TO pgcron_reader;

@@ -35,6 +35,7 @@ CREATE TABLE pgcron.cron_job (
   overlap_policy text NOT NULL DEFAULT 'skip',
   max_running integer NOT NULL DEFAULT 1,
   catchup_policy text NOT NULL DEFAULT 'latest',
+  catchup_window_ms bigint,
   starting_deadline_ms bigint,
   timeout_ms bigint,
   max_attempts integer NOT NULL DEFAULT 1,
@@ -101,11 +102,12 @@ CREATE TABLE pgcron.cron_job (
   CONSTRAINT cron_job_queue_length CHECK (length(queue) BETWEEN 1 AND 100),
   CONSTRAINT cron_job_priority_range CHECK (priority BETWEEN -100 AND 100),
   CONSTRAINT cron_job_origin_values CHECK (origin IN ('code', 'sql', 'admin')),
-  -- What is built; a migration widens these together with the code that honours them.
-  CONSTRAINT cron_job_overlap_policy_values CHECK (overlap_policy IN ('skip', 'allow_all')),
-  CONSTRAINT cron_job_exclusive_overlap CHECK (NOT (is_exclusive AND overlap_policy = 'allow_all')),
+  CONSTRAINT cron_job_overlap_policy_values CHECK (overlap_policy IN ('skip', 'buffer_one', 'buffer_all', 'cancel_other',
+    'terminate_other', 'allow_all')),
+  CONSTRAINT cron_job_exclusive_overlap CHECK (is_exclusive = (overlap_policy <> 'allow_all')),
   CONSTRAINT cron_job_max_running_range CHECK (max_running BETWEEN 1 AND 10000 AND (max_running = 1 OR NOT is_exclusive)),
-  CONSTRAINT cron_job_catchup_policy_values CHECK (catchup_policy IN ('skip', 'latest')),
+  CONSTRAINT cron_job_catchup_policy_values CHECK (catchup_policy IN ('skip', 'latest', 'all')),
+  CONSTRAINT cron_job_catchup_window_range CHECK (catchup_window_ms BETWEEN 1 AND 31622400000),
   CONSTRAINT cron_job_starting_deadline_range CHECK (starting_deadline_ms > 0),
   CONSTRAINT cron_job_timeout_range CHECK (timeout_ms BETWEEN 1 AND 2678400000),
   CONSTRAINT cron_job_max_attempts_range CHECK (max_attempts BETWEEN 1 AND 100),
@@ -179,6 +181,9 @@ CREATE TABLE pgcron.cron_request (
   idempotency_key text,
   args jsonb,
   scheduled_for timestamptz,
+  covers_from timestamptz,
+  covers_to timestamptz,
+  overlap_policy text,
   attempt integer NOT NULL DEFAULT 1,
   run_id uuid,
   cancelled_by text,
@@ -190,12 +195,16 @@ CREATE TABLE pgcron.cron_request (
   CONSTRAINT cron_request_cause_values CHECK (cause IN ('manual', 'retry', 'backfill', 'buffered')),
   CONSTRAINT cron_request_state_values CHECK (state IN ('PENDING', 'CLAIMED', 'CANCELLED', 'EXPIRED')),
   CONSTRAINT cron_request_occurrence CHECK (cause IN ('manual', 'retry') OR scheduled_for IS NOT NULL),
+  CONSTRAINT cron_request_covers CHECK ((covers_from IS NULL) = (covers_to IS NULL) AND covers_from < covers_to
+    AND (covers_to IS NULL OR cause = 'buffered' AND covers_to = scheduled_for)),
+  CONSTRAINT cron_request_overlap_policy_values CHECK (overlap_policy IN ('skip', 'buffer_one', 'buffer_all', 'cancel_other',
+    'terminate_other', 'allow_all')),
   CONSTRAINT cron_request_args_object CHECK (jsonb_typeof(args) = 'object' AND octet_length(args::text) <= 65536),
   CONSTRAINT cron_request_key_length CHECK (length(idempotency_key) BETWEEN 1 AND 200),
   CONSTRAINT cron_request_requested_by_length CHECK (length(requested_by) BETWEEN 1 AND 200),
   CONSTRAINT cron_request_finite_times CHECK (
-    GREATEST(run_after, scheduled_for, created_at, ended_at) < '9000-01-01 00:00:00+00'
-    AND LEAST(run_after, scheduled_for, created_at, ended_at) > '1900-01-01 00:00:00+00'),
+    GREATEST(run_after, scheduled_for, covers_to, created_at, ended_at) < '9000-01-01 00:00:00+00'
+    AND LEAST(run_after, scheduled_for, covers_from, created_at, ended_at) > '1900-01-01 00:00:00+00'),
   CONSTRAINT cron_request_idempotency_key UNIQUE (job_id, idempotency_key)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 CREATE UNIQUE INDEX cron_request_one_manual_idx ON pgcron.cron_request (job_id) WHERE state = 'PENDING' AND cause = 'manual';
@@ -231,6 +240,7 @@ CREATE TABLE pgcron.cron_log (
   cancel_requested_at timestamptz,
   cancel_requested_by text,
   cancel_reason text,
+  cancel_is_forced boolean NOT NULL DEFAULT false,
   skip_reason text,
   args jsonb NOT NULL DEFAULT '{}',
   handler text NOT NULL,
@@ -245,7 +255,8 @@ CREATE TABLE pgcron.cron_log (
   CONSTRAINT cron_log_skip_of_success CHECK (status = 'SUCCESS' OR skip_reason IS NULL),
   CONSTRAINT cron_log_words_length CHECK (length(cancel_requested_by) <= 200 AND length(cancel_reason) <= 1000 AND length(skip_reason) <= 10000),
   CONSTRAINT cron_log_cause_values CHECK (cause IN ('schedule', 'manual', 'retry', 'backfill', 'buffered')),
-  CONSTRAINT cron_log_covers CHECK ((cause = 'schedule') = (covers_from IS NOT NULL AND covers_to IS NOT NULL) AND covers_from < covers_to),
+  CONSTRAINT cron_log_covers CHECK (covers_from < covers_to AND CASE cause WHEN 'schedule' THEN covers_from IS NOT NULL AND covers_to IS NOT NULL
+    WHEN 'buffered' THEN (covers_from IS NULL) = (covers_to IS NULL) ELSE covers_from IS NULL AND covers_to IS NULL END),
   CONSTRAINT cron_log_completed CHECK ((status = 'RUNNING') = (completed_at IS NULL) AND completed_at >= started_at),
   CONSTRAINT cron_log_duration_range CHECK (duration >= 0),
   CONSTRAINT cron_log_error_length CHECK (length(error) <= 10000 AND length(stack_trace) <= 200000),
@@ -255,7 +266,7 @@ CREATE TABLE pgcron.cron_log (
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
 
 CREATE UNIQUE INDEX cron_log_one_running_idx ON pgcron.cron_log (job_id) WHERE status = 'RUNNING' AND is_exclusive;
-CREATE UNIQUE INDEX cron_log_occurrence_idx ON pgcron.cron_log (job_id, scheduled_for) WHERE cause = 'schedule';
+CREATE UNIQUE INDEX cron_log_occurrence_idx ON pgcron.cron_log (job_id, scheduled_for) WHERE covers_to IS NOT NULL;
 CREATE INDEX cron_log_job_started_idx ON pgcron.cron_log (job_id, started_at);
 CREATE INDEX cron_log_running_idx ON pgcron.cron_log (worker_id) WHERE status = 'RUNNING';
 CREATE INDEX cron_log_failed_idx ON pgcron.cron_log (job_id, seq) WHERE status = 'FAILED';

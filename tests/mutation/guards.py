@@ -183,13 +183,23 @@ GUARDS = (
     ),
     Guard(
         "ledger: a run covers no miss", "pgcron_py/domain/decide.py",
-        "start = decision.misses[-1].covers_to if decision.misses else job.covers_from", "start = job.covers_from",
+        "covers = (decision.covers_from or job.covers_from, instant)", "covers = (job.covers_from, instant)",
         (DECIDE, f"{SIMULATION}[0]"),
     ),
     Guard(
         "ledger: every coalesced occurrence counts", "pgcron_py/domain/decide.py",
-        "plan.count_between(due - _SECOND, latest - _SECOND)", "plan.count_between(due, latest - _SECOND)",
+        "plan.count_between(due - _SECOND, first - _INSTANT)", "plan.count_between(due, first - _INSTANT)",
         (DECIDE, f"{SIMULATION}[0]"),
+    ),
+    Guard(
+        "ledger: an occurrence that waited in vain is a miss", "sql/triggers/request_*.sql",
+        "NEW.state IN ('CANCELLED', 'EXPIRED')", "NEW.state IN ('EXPIRED')",
+        ("tests/storage/test_overlap.py",),
+    ),
+    Guard(
+        "overlap: a cancelling policy waits for the end of the other", "pgcron_py/domain/overlap.py",
+        "is_busy = job.running_count + started >= capacity(job)", "is_busy = started >= capacity(job)",
+        ("tests/unit/domain/test_overlap.py",),
     ),
     Guard(
         "ledger: a plan gives up only what it named", "pgcron_py/domain/planning.py",

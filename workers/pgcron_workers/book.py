@@ -14,7 +14,8 @@ from pgcron_py.domain.words import RunId
 
 @dataclass(slots=True)
 class KnownRun:
-    """A run of ours from its claim's COMMIT to its recorded end. cancel_text: who wanted it cancelled and why, once somebody did."""
+    """A run of ours from its claim's COMMIT to its recorded end. cancel_text: who wanted it cancelled and why,
+    once somebody did; is_forced: and without asking its handler first."""
 
     run_id: RunId
     job: Job
@@ -23,6 +24,7 @@ class KnownRun:
     acknowledged: float = field(default_factory=time.monotonic)
     has_ended: bool = False
     cancel_text: str | None = None
+    is_forced: bool = False
 
     @property
     def policy(self) -> RetryPolicy:

@@ -66,13 +66,14 @@ class Heartbeat:
             self._reaper_alarm.ring()
 
     def _cancel(self, cancels: list[workers.Cancel]) -> None:
-        """Runs that somebody wants ended; each is asked once."""
-        wanted = [cancel for cancel in cancels if (run := self._book.runs.get(cancel.run_id)) and not run.cancel_text]
-        for cancel in wanted:
-            self._book.runs[cancel.run_id].cancel_text = cancel.text
+        """Runs that somebody wants ended; each is asked once, and forced once."""
+        for cancel in cancels:
+            run = self._book.runs.get(cancel.run_id)
+            if run is None or (run.cancel_text is not None and run.is_forced >= cancel.is_forced):
+                continue
+            run.cancel_text, run.is_forced = cancel.text, cancel.is_forced
             self._log.info("cancel_requested", run_id=str(cancel.run_id), by=cancel.by, reason=cancel.reason)
-        if wanted:
-            self._executor.cancel([cancel.run_id for cancel in wanted], Reason.CANCELLED)
+            self._executor.cancel([cancel.run_id], Reason.CANCELLED, force=cancel.is_forced)
 
     async def _reconcile(self, connection: Connection, beat: workers.Beat, sent: float) -> None:
         taken = self._book.taken_away(beat.running, sent)

@@ -103,6 +103,11 @@ def declare_special() -> None:
     declare("plain-deadline", "* * * * * *", work_async(0.2), starting_deadline=2)
     declare("plain-skip", "*/2 * * * * *", work_async(0.2), catchup_policy="skip")
     declare("plain-beside", "* * * * * *", work_async(2.5), overlap_policy="allow_all", max_running=4)
+    declare("plain-queue", "*/2 * * * * *", work_async(0.8), overlap_policy="buffer_all")
+    declare("plain-one", "* * * * * *", work_async(2.5), overlap_policy="buffer_one")
+    declare("plain-replace", "*/3 * * * * *", work_async(5.0), overlap_policy="cancel_other")
+    declare("plain-kill", "*/5 * * * * *", work_def(8.0), overlap_policy="terminate_other")
+    declare("plain-all", "*/2 * * * * *", work_async(0.1), catchup_policy="all", catchup_window=60)
     declare("plain-strikes", "* * * * * *", failing, max_consecutive_failures=3)
     for seat in range(SEATS):
         declare(f"probe-{seat}", NEVER, work_async(0), queue=f"seat-{seat}")

@@ -44,7 +44,7 @@ class JobRecord:
     anchor: datetime
     ledger_from: datetime
     reigns: list[Reign]
-    runs: list[datetime] = field(default_factory=list)  # scheduled_for of cause schedule
+    runs: list[datetime] = field(default_factory=list)  # scheduled_for of what the schedule named
     misses: list[dict[str, Any]] = field(default_factory=list)
 
 

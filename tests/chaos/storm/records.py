@@ -13,7 +13,11 @@ from chaos.storm.oracle import UNSURE, JobRecord, Reign
 Row = dict[str, Any]
 
 JOBS = "SELECT id, name, anchor_at, ledger_from FROM pgcron.cron_job ORDER BY name"
-RUNS = "SELECT job_id, scheduled_for FROM pgcron.cron_log WHERE cause = 'schedule'"
+# Of the schedule's own occurrences, and those that still wait for their run.
+RUNS = """
+SELECT job_id, scheduled_for FROM pgcron.cron_log WHERE covers_to IS NOT NULL
+UNION ALL SELECT job_id, scheduled_for FROM pgcron.cron_request WHERE state = 'PENDING' AND covers_to IS NOT NULL
+"""
 MISSES = (
     "SELECT job_id, reason, covers_from, covers_to, count, is_lower_bound FROM pgcron.cron_miss ORDER BY covers_from"
 )

@@ -24,7 +24,7 @@ def audited(row: Row) -> Account:
     """Raises AssertionError for what is wrong."""
     named = [instant for era in row.eras for instant in era.plan.occurrences_between(era.begins, era.ends, NO_LIMIT)]
     ends = row.ledger_from
-    for element in row.ledger:
+    for element in row.whole_ledger():
         assert element.covers_from == ends < element.covers_to, f"a hole or an overlap at {ends}: {element}"
         ends = element.covers_to
         _must_hold(element, named[bisect_right(named, element.covers_from) : bisect_right(named, element.covers_to)])
@@ -47,5 +47,5 @@ def _counters_are_exact(row: Row) -> None:
     statuses = [run.status for run in row.runs.values()]
     assert (row.successes, row.failures) == (statuses.count(Status.SUCCESS), statuses.count(Status.FAILED))
     assert [run.seq for run in row.runs.values()] == list(range(1, row.run_seq + 1))
-    scheduled = [run.scheduled_for for run in row.runs.values() if run.cause is Cause.SCHEDULE]
+    scheduled = [run.scheduled_for for run in row.runs.values() if run.cause in (Cause.SCHEDULE, Cause.BUFFERED)]
     assert len(scheduled) == len(set(scheduled)), "an occurrence ran twice"

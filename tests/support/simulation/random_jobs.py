@@ -16,9 +16,11 @@ SCHEDULES = (
     "* * * * *", "*/{n} * * * *", "{m} * * * *", "{m} {h} * * *", "{m} */{k} * * *", "{m} {h} * * 1-5", "{m} {h} {d} * *", "0,{m} 1-3 * * *",
     "*/20 * * * * *", "{s} {m} * * * *", "@hourly", "@every {s1}s", "@every {n}m", "@daily", "0 0 29 2 *", "0 0 12 1 1 * 2026",
 )  # fmt: skip
-CATCH_UPS = ("latest", "skip")
-# is_exclusive, max_running: what overlap_policy comes down to
-OVERLAPS = ((True, 1), (True, 1), (False, 1), (False, 3))
+CATCH_UPS = ("latest", "latest", "skip", "all")
+# overlap_policy, max_running
+OVERLAPS = (
+    ("skip", 1), ("skip", 1), ("buffer_one", 1), ("buffer_all", 1), ("cancel_other", 1), ("terminate_other", 1), ("allow_all", 1), ("allow_all", 3),
+)  # fmt: skip
 
 
 def random_timing(dice: Random, job_id: UUID, anchor: datetime) -> Timing:
@@ -31,9 +33,9 @@ def random_timing(dice: Random, job_id: UUID, anchor: datetime) -> Timing:
 
 
 def random_policies(dice: Random) -> Policies:
-    is_exclusive, max_running = dice.choice(OVERLAPS)
+    overlap_policy, max_running = dice.choice(OVERLAPS)
     return Policies(
-        is_exclusive, max_running, dice.choice(CATCH_UPS), dice.choice((None, None, 1000, 120_000)),
+        overlap_policy != "allow_all", max_running, overlap_policy, dice.choice(CATCH_UPS), dice.choice((None, None, 3_600_000)), dice.choice((None, None, 1000, 120_000)),
         RetryPolicy(dice.choice((1, 1, 2, 5)), dice.random() < 0.4, dice.choice((0, 1000)), dice.choice((1000, 60_000))),
         dice.choice((None, None, 1, 3)),
     )  # fmt: skip

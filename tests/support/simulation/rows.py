@@ -23,7 +23,9 @@ class Policies:
 
     is_exclusive: bool
     max_running: int
+    overlap_policy: str
     catchup_policy: str
+    catchup_window_ms: int | None
     starting_deadline_ms: int | None
     retry: RetryPolicy
     max_consecutive_failures: int | None
@@ -99,6 +101,7 @@ class Row:
     is_waiting: bool = False
     runs: dict[RunId, Run] = field(default_factory=dict)
     ledger: list[Element] = field(default_factory=list)
+    to_cancel: set[RunId] = field(default_factory=set)
     eras: list[Era] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,17 +134,23 @@ class Row:
         policies = self.policies
         return Job(
             timing=self.timing, version=1, handler="h", args={}, is_exclusive=policies.is_exclusive, max_running=policies.max_running,
-            catchup_policy=policies.catchup_policy, starting_deadline_ms=policies.starting_deadline_ms, timeout_ms=None,
+            overlap_policy=policies.overlap_policy, catchup_policy=policies.catchup_policy, catchup_window_ms=policies.catchup_window_ms, starting_deadline_ms=policies.starting_deadline_ms, timeout_ms=None,
             max_attempts=policies.retry.max_attempts, backoff_ms=policies.retry.backoff_ms, backoff_max_ms=policies.retry.backoff_max_ms,
             retry_on=[], no_retry_on=[], memory_limit_mib=None,
             is_idempotent=policies.retry.is_idempotent, next_scheduled_for=self.next_scheduled_for, next_run_at=self.next_run_at,
             covers_from=self.covers_from, run_seq=self.run_seq, running_count=len(self.running), last_run_at=self.last_run_at,
-            last_completed_at=self.last_completed_at, requests=tuple(requests),
+            last_completed_at=self.last_completed_at, requests=tuple(requests), buffered=len(self._buffered()),
         )  # fmt: skip
 
     def _write(self, worker: int, now: datetime, decision: Decision) -> list[Run]:
         for miss in decision.misses:
             self.ledger.append(Element(miss.covers_from, miss.covers_to, miss.first, miss.last, miss.count, miss.is_lower_bound, miss.reason))  # fmt: skip
+        for new in decision.requests:
+            request = Request(RequestId(_new_id()), Cause.BUFFERED, new.scheduled_for, 1, "pgcron", None, new.covers)
+            self.requests.append(Pending(request, new.scheduled_for))
+        self.requests.sort(key=lambda pending: pending.run_after)
+        if decision.ends_others:
+            self.to_cancel |= set(self.running)
         begun = [self._begin(new, worker) for new in decision.runs]
         if decision.advance is not None:
             self.next_scheduled_for, self.next_run_at = (
@@ -225,7 +234,22 @@ class Row:
 
     def disable(self) -> None:
         self.is_enabled, self.next_run_at = False, None
+        for waiting in self._buffered():
+            self._account(waiting, "request_cancelled")
         self.requests.clear()
+
+    def _buffered(self) -> list[Request]:
+        return [pending.request for pending in self.requests if pending.request.covers is not None]
+
+    def _account(self, waiting: Request, word: str) -> None:
+        assert waiting.covers is not None
+        assert waiting.scheduled_for is not None
+        self.ledger.append(Element(*waiting.covers, waiting.scheduled_for, waiting.scheduled_for, 1, False, word))
+
+    def whole_ledger(self) -> list[Element]:
+        """With what waits, in the order of time."""
+        waiting = [Element(*it.covers, it.scheduled_for, it.scheduled_for, 1, False, "waits") for it in self._buffered() if it.covers and it.scheduled_for]  # fmt: skip
+        return sorted([*self.ledger, *waiting], key=lambda element: element.covers_from)
 
     def enable(self, now: datetime) -> None:
         self.is_enabled, self.needs_plan, self.replan_at, self.replan_reason = True, True, now, "disabled"
@@ -234,7 +258,7 @@ class Row:
 
     def run_now(self, now: datetime) -> None:
         asked = any(pending.request.cause is Cause.MANUAL for pending in self.requests)
-        refused = not self.is_enabled or asked or (self.policies.is_exclusive and self.running)
+        refused = not self.is_enabled or asked or (self.policies.overlap_policy == "skip" and self.running)
         if not refused:
             self._ask(Cause.MANUAL, None, 1, now)
 

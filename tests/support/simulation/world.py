@@ -96,6 +96,12 @@ class World:
         if self._happens(30):  # the reply was lost: it is sent again
             self._later(seconds + late + self._soon(2.0), end)
 
+    def cancel(self, row: Row, run: Run) -> None:
+        """Its owner ends it for the next occurrence, which waits."""
+        self.told["runs ended for the next"] += 1
+        token = next(self._tokens)
+        self._later(self._soon(1.0), lambda: self.finish(row, run, run.worker, Reason.CANCELLED, token))
+
     def vanish(self, worker: Worker) -> None:
         """Its lease lapses; somebody reaps it; what it still sends comes too late."""
         self.told["workers that vanished"] += 1
@@ -175,3 +181,6 @@ class Worker:
         assert len(row.running) <= most, "more runs than may go on"
         for run in begun:
             world.perform(row, run, self)
+        for run_id in row.to_cancel & row.running.keys():
+            world.cancel(row, row.running[run_id])
+        row.to_cancel.clear()

@@ -23,7 +23,10 @@ def job(schedule: str = "* * * * *", **fields: object) -> Job:
     """Due at T0, resolved up to a minute before."""
     timing = Timing(JobId(uuid4()), "j", schedule, "UTC", at(-60))
     base = Job(
-        timing, 1, "h", {}, True, 1, "latest", None, None, 1, 1000, 60000, [], [], None, False, T0, T0, at(-1), 7, 0, None, None,
+        timing=timing, version=1, handler="h", args={}, is_exclusive=True, max_running=1, overlap_policy="skip", catchup_policy="latest",
+        catchup_window_ms=None, starting_deadline_ms=None, timeout_ms=None, max_attempts=1, backoff_ms=1000, backoff_max_ms=60000, retry_on=[],
+        no_retry_on=[], memory_limit_mib=None, is_idempotent=False, next_scheduled_for=T0, next_run_at=T0, covers_from=at(-1),
+        run_seq=7, running_count=0, last_run_at=None, last_completed_at=None,
     )  # fmt: skip
     return replace(base, **fields)  # type: ignore[arg-type]  # test data
 

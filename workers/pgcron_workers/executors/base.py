@@ -89,8 +89,8 @@ class Executor(Protocol):
 
     def submit(self, orders: list[Order]) -> None: ...
 
-    def cancel(self, run_ids: list[RunId], reason: Reason) -> None:
-        """Asks runs to end; cooperative ones do."""
+    def cancel(self, run_ids: list[RunId], reason: Reason, *, force: bool = False) -> None:
+        """Asks runs to end; cooperative ones do. force: those with a process of their own are killed at once."""
 
     async def kill(self, reason: Reason) -> None:
         """Ends the executor at once; its runs end with `reason`."""

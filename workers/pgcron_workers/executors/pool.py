@@ -94,9 +94,9 @@ class ExecutorPool:
         else:
             self._start_sync().add_done_callback(lambda start: self._sync.submit_or_fail(orders, start.exception()))
 
-    def cancel(self, run_ids: list[RunId], reason: Reason) -> None:
-        self._async.cancel(run_ids, reason)
-        self._sync.cancel(run_ids, reason)
+    def cancel(self, run_ids: list[RunId], reason: Reason, *, force: bool = False) -> None:
+        self._async.cancel(run_ids, reason)  # never by force: neighbours share its process
+        self._sync.cancel(run_ids, reason, force=force)
 
     async def kill(self, reason: Reason) -> None:
         """Ends every run at once, with `reason`; the executors are started again."""

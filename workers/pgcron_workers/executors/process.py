@@ -114,7 +114,7 @@ class ProcessExecutor:
             return
         self._write([order_as_message(order) for order in orders])
 
-    def cancel(self, run_ids: list[RunId], reason: Reason) -> None:
+    def cancel(self, run_ids: list[RunId], reason: Reason, *, force: bool = False) -> None:
         mine = [run_id for run_id in run_ids if run_id in self._running]
         if mine:
             self._write([{"type": "cancel", "run_ids": [str(run_id) for run_id in mine], "reason": reason}])

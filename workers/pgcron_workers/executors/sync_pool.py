@@ -136,7 +136,7 @@ class SyncPool:
         for order in given_up:
             self.on_end(RunEnd(order.run_id, Status.FAILED, reason, f"stopped: {reason}, before it began"))
 
-    def cancel(self, run_ids: list[RunId], reason: Reason) -> None:
+    def cancel(self, run_ids: list[RunId], reason: Reason, *, force: bool = False) -> None:
         wanted = set(run_ids)
         self._give_up_backlog(wanted, reason)
         for run_id in wanted & self._waiting.keys():
@@ -144,6 +144,13 @@ class SyncPool:
         for slot in list(self._slots):
             if slot.order is not None and slot.order.run_id in wanted:
                 self._stop_run(slot, reason)
+                if force:
+                    self._spawn(self._end_at_once(slot, slot.order.run_id))
+
+    async def _end_at_once(self, slot: Slot, run_id: RunId) -> None:
+        await self._end_backend(run_id)
+        if slot.order is not None and slot.order.run_id == run_id:
+            slot.signal(signal.SIGKILL)
 
     async def kill(self, reason: Reason) -> None:
         self._give_up_backlog({order.run_id for order in self._backlog}, reason)
