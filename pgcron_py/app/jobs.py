@@ -23,6 +23,7 @@ NOW = "SELECT clock_timestamp()"
 NAMES = "SELECT name FROM pgcron.cron_job ORDER BY name"
 # By id: the lock order of everybody who locks several jobs.
 LOCK = "SELECT * FROM pgcron.cron_job WHERE name = ANY (%(names)s) ORDER BY id FOR NO KEY UPDATE"
+ZONE = "SELECT timezone FROM pgcron.cron_job WHERE name = %(name)s"
 HANDLER = "SELECT handler FROM pgcron.cron_job WHERE name = %(name)s"
 FOUND = "SELECT id FROM pgcron.cron_job WHERE name = %(name)s"
 
@@ -50,7 +51,8 @@ UPDATE pgcron.cron_job SET description = %(description)s, schedule = %(schedule)
 WHERE id = %(id)s
 """
 ENABLE = "SELECT pgcron.enable(%(name)s)"
-DISABLE = "SELECT pgcron.disable(%(name)s, %(reason)s)"
+DISABLE = "SELECT pgcron.disable(%(name)s, %(reason)s, %(until)s)"
+SKIP_NEXT = "SELECT pgcron.skip_next(%(name)s)"
 RUN_NOW = "SELECT pgcron.run_now(%(name)s, %(args)s, NULL, %(overlap)s)"
 CANCEL_JOB = "SELECT runs, requests FROM pgcron.cancel_job(%(name)s, %(reason)s)"
 DELETE = "DELETE FROM pgcron.cron_job WHERE id = %(id)s"
@@ -140,13 +142,28 @@ def _params(declaration: JobDeclaration, **more: object) -> dict[str, object]:
     return declaration.values() | {"args": Jsonb(declaration.args)} | more
 
 
-def set_enabled(connection: Connection, names: Sequence[str], enabled: bool, caller: Caller) -> dict[str, bool]:
-    """All or none of them. The names, each with whether it changed. Raises JobNotFound."""
+def skip_next(connection: Connection, name: str, caller: Caller) -> tuple[datetime, str]:
+    """The occurrence that will be skipped, and the job's zone. Raises JobNotFound, JobDisabled, InvalidArguments."""
+    with transaction(connection, caller):
+        require(connection, name)
+        return value(connection, SKIP_NEXT, {"name": name}), str(value(connection, ZONE, {"name": name}))
+
+
+def set_enabled(
+    connection: Connection, names: Sequence[str], enabled: bool, caller: Caller, until: datetime | None = None
+) -> dict[str, bool]:
+    """All or none of them. The names, each with whether it changed. until: when disabled ones are enabled again.
+
+    Raises JobNotFound, InvalidArguments for a time that has passed.
+    """
     with transaction(connection, caller):
         found = locked(connection, names)
-        changing = {name: found[name]["is_enabled"] != enabled for name in names}
+        changing = {
+            name: found[name]["is_enabled"] != enabled or (until is not None and found[name]["disabled_until"] != until)
+            for name in names
+        }
         for name in [name for name, changes in changing.items() if changes]:
-            connection.execute(ENABLE if enabled else DISABLE, {"name": name, "reason": caller.reason})
+            connection.execute(ENABLE if enabled else DISABLE, {"name": name, "reason": caller.reason, "until": until})
     return changing
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Literal
 
 from pgcron_py.app.database import ROLES, current
+from pgcron_py.app.fleet import paused_by
 from pgcron_py.app.session import Connection, check_schema, connected, transaction, value
 from pgcron_py.errors import DatabaseNotReady, DatabaseUnavailable, PgCronError, UnknownTimeZone
 from pgcron_py.storage import guards
@@ -24,7 +25,6 @@ ROLES_OF_USER = """
 SELECT r.name, to_regrole(r.name) IS NOT NULL, CASE WHEN to_regrole(r.name) IS NOT NULL THEN pg_has_role(current_user, r.name, 'USAGE') END
   FROM unnest(%(roles)s::text[]) r (name)
 """
-PAUSED = "SELECT coalesce(paused_by, 'somebody') || coalesce(': ' || paused_reason, '') FROM pgcron.cron_meta WHERE paused_at IS NOT NULL"
 WORKERS = "SELECT count(*) FROM pgcron.cron_lease WHERE lease_until > clock_timestamp()"
 ZONES_OF_JOBS = "SELECT timezone, count(*), min(name) FROM pgcron.cron_job GROUP BY timezone ORDER BY timezone"
 ZONES_OF_SERVER = "SELECT name FROM pg_timezone_names"
@@ -137,7 +137,7 @@ def _workers(connection: Connection) -> Iterator[Line]:
     count = value(connection, WORKERS)
     detail = f"{count} hold a lease" if count else "none is alive: nothing will run"
     yield Line("ok" if count else "warn", "workers", detail)
-    if paused := value(connection, PAUSED):
+    if paused := paused_by(connection):
         yield Line("warn", "paused", f"all claims are paused by {paused}")
 
 

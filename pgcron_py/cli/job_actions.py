@@ -1,14 +1,16 @@
-"""`pgcron jobs enable`, `disable`, `run`, `cancel` and `delete`."""
+"""`pgcron jobs enable`, `disable`, `run`, `cancel`, `skip-next` and `delete`."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
 from pgcron_py.cli.failures import FAILED, FOUND, OK
-from pgcron_py.cli.options import JsonObject, database, database_option, json_option, reason_option
+from pgcron_py.cli.options import JsonObject, database, database_option, json_option, moment_to_come, reason_option
 from pgcron_py.cli.runs import print_run, run_json
 from pgcron_py.domain.overlap import OVERLAP_POLICIES
 from pgcron_py.errors import PgCronError
@@ -31,20 +33,26 @@ def enable(names: tuple[str, ...], reason: str | None, as_json: bool, database_u
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@click.option("--until", metavar="TIME", help="Enable them again then: 2026-03-29T02:30, or 2h for two hours from now.")
 @reason_option
 @json_option
 @database_option
-def disable(names: tuple[str, ...], reason: str | None, as_json: bool, database_url: str | None) -> None:
+def disable(
+    names: tuple[str, ...], until: str | None, reason: str | None, as_json: bool, database_url: str | None
+) -> None:
     """Disable jobs, all or none; a run that goes on is not touched."""
-    _set(names, False, reason, as_json, database_url)
+    _set(names, False, reason, as_json, database_url, until)
 
 
-def _set(names: tuple[str, ...], enabled: bool, reason: str | None, as_json: bool, url: str | None) -> None:
+def _set(
+    names: tuple[str, ...], enabled: bool, reason: str | None, as_json: bool, url: str | None, until: str | None = None
+) -> None:
     from pgcron_py.app.jobs import set_enabled
     from pgcron_py.app.session import os_caller
 
+    again_at = moment_to_come(until, datetime.now(UTC)) if until else None
     with database(url) as connection:
-        done = set_enabled(connection, list(dict.fromkeys(names)), enabled, os_caller(reason))
+        done = set_enabled(connection, list(dict.fromkeys(names)), enabled, os_caller(reason), again_at)
     word = "enabled" if enabled else "disabled"
     if as_json:
         output.print_json([{"name": name, "is_enabled": enabled, "changed": changed} for name, changed in done.items()])
@@ -97,6 +105,24 @@ def _followed(connection: Connection, request_id: UUID, timeout: float | None, a
     ended = wait_for_run(connection, request_id, timeout)
     output.print_json(run_json(ended)) if as_json else print_run(ended)
     return FAILED if ended.status == "FAILED" else OK
+
+
+@click.command("skip-next")
+@click.argument("name")
+@reason_option
+@json_option
+@database_option
+def skip_next(name: str, reason: str | None, as_json: bool, database_url: str | None) -> None:
+    """Let a job miss its next occurrence, and go on with the one after it."""
+    from pgcron_py.app.jobs import skip_next
+    from pgcron_py.app.session import os_caller
+
+    with database(database_url) as connection:
+        skipped, zone = skip_next(connection, name, os_caller(reason))
+    if as_json:
+        output.print_json({"name": name, "skipped": skipped})
+    else:
+        click.echo(f"{name} will skip {fmt.local_with_offset(skipped, zone)}")
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 
 from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
-from pgcron_py.cli.job_actions import cancel, delete, disable, enable, run
+from pgcron_py.cli.job_actions import cancel, delete, disable, enable, run, skip_next
 from pgcron_py.cli.job_changes import create, edit
 from pgcron_py.cli.lazy import Group
 from pgcron_py.cli.options import database, database_option, json_option
@@ -145,6 +145,7 @@ def _facts(found: JobDetail) -> list[tuple[str, Any]]:
         ("id", job.id),
         ("version", f"{job.version}, changed {fmt.local(job.updated_at, job.timezone)}"),
         ("disabled", fmt.local(job.disabled_at, job.timezone) if job.disabled_at else None),
+        ("enabled again", fmt.local(job.disabled_until, job.timezone) if job.disabled_until else None),
     ]
 
 
@@ -180,5 +181,5 @@ def _numbers(job: JobFacts, now: datetime) -> list[tuple[str, Any]]:
     ]
 
 
-for command in (create, edit, enable, disable, run, cancel, delete):
+for command in (create, edit, enable, disable, run, cancel, skip_next, delete):
     jobs.add_command(command)

@@ -45,9 +45,12 @@ def required_url(url: str | None) -> str:
 @contextmanager
 def database(url: str | None) -> Iterator[Connection]:
     """A session with the database of --database-url."""
+    from pgcron_py.app.fleet import paused_by
     from pgcron_py.app.session import session
 
     with session(required_url(url)) as connection:
+        if paused := paused_by(connection):
+            click.echo(f"Warning: the fleet is paused by {paused}; `pgcron resume` ends that", err=True)
         yield connection
 
 
@@ -120,6 +123,17 @@ def moment(text: str, zone: tzinfo, now: datetime) -> datetime:
         return _kept((found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC))
     except (ValueError, OverflowError) as error:
         raise InvalidArguments(f"{text!r} is no time", hint=TIME_HINT) from error
+
+
+def moment_to_come(text: str, now: datetime) -> datetime:
+    """As `moment`, but `90m` is so long from now, and it has to come yet. Raises InvalidArguments."""
+    word = text.strip().lower()
+    found = (
+        now + timedelta(**{UNITS[part[2]]: int(part[1])}) if (part := AGO.fullmatch(word)) else moment(text, UTC, now)
+    )
+    if found <= now:
+        raise InvalidArguments(f"{text!r} has passed", hint="give a time to come, or 2h for two hours from now")
+    return found
 
 
 def _kept(at: datetime) -> datetime:

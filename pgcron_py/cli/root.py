@@ -11,6 +11,8 @@ COMMANDS = {
     "jobs": ("pgcron_py.cli.jobs:jobs", "List, show, create, edit, enable, disable, run, cancel and delete jobs."),
     "runs": ("pgcron_py.cli.runs:runs", "List, show, follow and cancel runs."),
     "workers": ("pgcron_py.cli.workers:workers", "List and drain workers."),
+    "pause": ("pgcron_py.cli.fleet:pause", "Pull the kill switch: no worker claims anything."),
+    "resume": ("pgcron_py.cli.fleet:resume", "Let the fleet work again."),
     "next": ("pgcron_py.cli.upcoming:upcoming", "Explain a schedule and tell its next runs; needs no database."),
     "check": ("pgcron_py.cli.check:check", "Check the invariants: what must be true at any instant."),
     "db": ("pgcron_py.cli.db:db", "Set the database up, migrate it, check it."),

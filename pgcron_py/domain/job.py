@@ -72,6 +72,7 @@ class Job:
     running_count: int
     last_run_at: datetime | None
     last_completed_at: datetime | None
+    skip_until: datetime | None = None
     requests: tuple[Request, ...] = ()
     buffered: int = 0
 

@@ -33,6 +33,8 @@ class Fate(Enum):
 
 def fate_of(job: Job, occurrence: datetime, now: datetime, started: int = 0, queued: int = 0) -> Fate | MissReason:
     """started, queued: of this job's occurrences, by the same claim, before this one (only catching up has several)."""
+    if job.skip_until is not None and occurrence <= job.skip_until:
+        return MissReason.SKIPPED_BY_USER
     is_busy = job.running_count + started >= capacity(job) or job.buffered + queued > 0
     if not is_busy and job.overlap_policy == "skip" and _fell_into_a_run(job, occurrence):
         return MissReason.OVERLAP

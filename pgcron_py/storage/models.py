@@ -107,6 +107,7 @@ class CronJob(Base):
     disabled_reason: Mapped[str | None] = mapped_column(Text)
     disabled_until: Mapped[datetime | None] = mapped_column(_instant())
     schedule_error: Mapped[str | None] = mapped_column(Text)
+    skip_until: Mapped[datetime | None] = mapped_column(_instant())
     anchor_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
     next_scheduled_for: Mapped[datetime | None] = mapped_column(_instant())
     next_run_at: Mapped[datetime | None] = mapped_column(_instant())

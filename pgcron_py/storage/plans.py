@@ -38,6 +38,14 @@ UPDATE pgcron.cron_job j SET next_scheduled_for = p.next_scheduled_for, next_run
   FROM plan p WHERE j.id = p.id
 """
 
+# Disabled until a time that has come.
+LOCK_DISABLED_UNTIL_NOW = """
+SELECT j.id FROM pgcron.cron_job j WHERE NOT j.is_enabled AND j.disabled_until <= (SELECT clock_timestamp())
+ ORDER BY j.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+"""
+SAY_WHY = "SELECT set_config('pgcron.actor', %(actor)s, true), set_config('pgcron.reason', %(reason)s, true)"
+ENABLE_AGAIN = "UPDATE pgcron.cron_job SET is_enabled = true WHERE id = ANY (%(jobs)s) RETURNING name"
+
 # The text is at fault, for every worker alike: the job is set aside, visibly, and nobody else is touched.
 REFUSE_SCHEDULE = """
 UPDATE pgcron.cron_job SET schedule_error = %(error)s, is_enabled = false, needs_plan = false, next_run_at = NULL,
@@ -45,6 +53,17 @@ UPDATE pgcron.cron_job SET schedule_error = %(error)s, is_enabled = false, needs
   disabled_reason = left('invalid schedule: ' || %(error)s, 1000)
  WHERE id = %(job)s
 """
+
+
+async def enable_again(connection: AsyncConnection, limit: int) -> list[str]:
+    """Jobs that were disabled until now, by name."""
+    jobs = [row[0] for row in await (await connection.execute(LOCK_DISABLED_UNTIL_NOW, {"limit": limit})).fetchall()]
+    if not jobs:
+        return []
+    await connection.execute(SAY_WHY, {"actor": "pgcron", "reason": "disabled_until has come"})
+    cursor = await connection.execute(ENABLE_AGAIN, {"jobs": jobs})
+    await connection.execute(SAY_WHY, {"actor": "", "reason": ""})
+    return [row[0] for row in await cursor.fetchall()]
 
 
 async def lock_needs_plan(connection: AsyncConnection, skipped: Collection[JobId], limit: int) -> list[Replan]:

@@ -15,7 +15,7 @@ from pgcron_py.storage.claims import View
 
 REGISTER = "SELECT pgcron.register_worker(%(worker)s, %(ttl_ms)s)"
 BEAT = """SELECT at, state, lease_until, running, route_queues, route_handlers, next_claim_at, plan_pending, reap_pending, paused,
-    cancels FROM pgcron.beat(%(worker)s, %(handlers)s, %(queues)s)"""
+    cancels, requests_waiting FROM pgcron.beat(%(worker)s, %(handlers)s, %(queues)s)"""
 LEAVE = "SELECT pgcron.leave(%(worker)s)"
 DRAIN = "UPDATE pgcron.cron_worker SET state = 'DRAINING' WHERE id = %(worker)s AND state = 'LIVE'"
 
@@ -53,7 +53,8 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The database's answer to a beat. state: None when the worker's row is gone; running: my RUNNING rows."""
+    """The database's answer to a beat. state: None when the worker's row is gone; running: my RUNNING rows.
+    requests_waiting: of the whole fleet, due and not claimed; counted up to 1,000."""
 
     at: datetime
     state: str | None
@@ -63,6 +64,7 @@ class Beat:
     reap_pending: bool
     paused: bool
     cancels: list[Cancel]
+    requests_waiting: int
 
 
 async def register(connection: AsyncConnection, worker: dict[str, Any], ttl_ms: int) -> datetime:
@@ -78,7 +80,7 @@ async def beat(connection: AsyncConnection, worker: WorkerId, handlers: list[str
     row = await cursor.fetchone()
     assert row is not None
     cancels = [Cancel(RunId(UUID(run)), by, reason, forced) for run, by, reason, forced in row[10] or ()]
-    return Beat(row[0], row[1], row[2], row[3], View(row[0], *row[4:8]), row[8], bool(row[9]), cancels)
+    return Beat(row[0], row[1], row[2], row[3], View(row[0], *row[4:8]), row[8], bool(row[9]), cancels, row[11])
 
 
 END_BACKEND_OF_RUN = """

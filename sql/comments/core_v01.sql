@@ -44,6 +44,7 @@ COMMENT ON COLUMN pgcron.cron_job.disabled_by IS 'Who disabled it; pgcron = its 
 COMMENT ON COLUMN pgcron.cron_job.disabled_reason IS 'Why it was disabled.';
 COMMENT ON COLUMN pgcron.cron_job.disabled_until IS 'When it is to be enabled again; NULL = by hand.';
 COMMENT ON COLUMN pgcron.cron_job.schedule_error IS 'Why the schedule can''t be planned; set together with disabling the job.';
+COMMENT ON COLUMN pgcron.cron_job.skip_until IS 'Occurrences up to this instant become misses (skipped_by_user): see skip_next().';
 COMMENT ON COLUMN pgcron.cron_job.anchor_at IS 'Where the intervals of @every are counted from.';
 COMMENT ON COLUMN pgcron.cron_job.next_scheduled_for IS 'Nominal instant of the next occurrence.';
 COMMENT ON COLUMN pgcron.cron_job.next_run_at IS 'Earliest start of the next occurrence: nominal plus jitter; NULL while disabled or without further occurrences.';

@@ -18,11 +18,53 @@ $$;
 COMMENT ON FUNCTION pgcron.enable(text) IS
   'Enables a job: its strikes are forgotten, its next run is planned after now, the disabled time becomes misses.';
 
-CREATE FUNCTION pgcron.disable(p_name text, p_reason text DEFAULT NULL) RETURNS void LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
-  UPDATE pgcron.cron_job SET is_enabled = false, disabled_reason = p_reason, disabled_by = pgcron.actor()
-   WHERE id = pgcron.job_id(p_name) AND is_enabled;
-$$;
-COMMENT ON FUNCTION pgcron.disable(text, text) IS 'Disables a job and cancels its pending requests; a run that goes on is not touched.';
+-- A job that is disabled already only gets another reason and another end.
+CREATE FUNCTION pgcron.disable(p_name text, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+BEGIN
+  IF p_until <= clock_timestamp() THEN
+    RAISE EXCEPTION 'until is %, which has passed', p_until
+      USING ERRCODE = 'PC014', DETAIL = 'field: until', HINT = 'give a time to come, or none to disable the job until somebody enables it';
+  END IF;
+  UPDATE pgcron.cron_job SET is_enabled = false, disabled_reason = coalesce(p_reason, CASE WHEN is_enabled THEN NULL ELSE disabled_reason END),
+      disabled_by = pgcron.actor(), disabled_until = p_until
+   WHERE id = pgcron.job_id(p_name) AND (is_enabled OR p_until IS DISTINCT FROM disabled_until);
+END $$;
+COMMENT ON FUNCTION pgcron.disable(text, text, timestamptz) IS
+  'Disables a job, until a time if one is given, and cancels its pending requests; a run that goes on is not touched.';
+
+CREATE FUNCTION pgcron.skip_next(p_name text) RETURNS timestamptz LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  job record;
+BEGIN
+  SELECT * INTO job FROM pgcron.cron_job WHERE id = pgcron.job_id(p_name) FOR NO KEY UPDATE;
+  IF NOT job.is_enabled THEN
+    RAISE EXCEPTION 'job % is disabled: it has no next run', quote_literal(p_name) USING ERRCODE = 'PC004', HINT = 'enable it first';
+  ELSIF job.needs_plan OR job.next_scheduled_for IS NULL THEN
+    RAISE EXCEPTION 'job % has no next run to skip', quote_literal(p_name) USING ERRCODE = 'PC014',
+      HINT = CASE WHEN job.needs_plan THEN 'a worker has to plan it first: try again in a moment' ELSE 'its schedule has no further occurrence' END;
+  END IF;
+  UPDATE pgcron.cron_job SET skip_until = job.next_scheduled_for WHERE id = job.id;
+  RETURN job.next_scheduled_for;
+END $$;
+COMMENT ON FUNCTION pgcron.skip_next(text) IS 'Turns the next occurrence of a job into a miss (skipped_by_user) when its time comes; returns its instant.';
+
+CREATE FUNCTION pgcron.pause_all(p_reason text DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE pgcron.cron_meta SET paused_at = clock_timestamp(), paused_by = left(pgcron.actor(), 200), paused_reason = left(p_reason, 1000)
+   WHERE paused_at IS NULL;
+  RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION pgcron.pause_all(text) IS
+  'The kill switch: no worker claims anything until resume_all(); runs that go on are not touched. False when it was pulled before.';
+
+CREATE FUNCTION pgcron.resume_all() RETURNS boolean LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE pgcron.cron_meta SET paused_at = NULL, paused_by = NULL, paused_reason = NULL WHERE paused_at IS NOT NULL;
+  RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION pgcron.resume_all() IS
+  'Lets workers claim again; what was due meanwhile follows each job''s catch-up policy. False when nothing was paused.';
 
 CREATE FUNCTION pgcron.run_now(p_name text, p_args jsonb DEFAULT NULL, p_idempotency_key text DEFAULT NULL,
   p_overlap text DEFAULT NULL) RETURNS uuid

@@ -20,7 +20,10 @@ BEGIN
   SELECT coalesce(array_agg(r.queue), '{}'), coalesce(array_agg(r.handler), '{}'), min(r.claim_at)
     INTO route_queues, route_handlers, next_claim_at
     FROM route r WHERE r.handler = ANY (p_handlers) AND (p_queues IS NULL OR r.queue = ANY (p_queues));
-  plan_pending := EXISTS (SELECT FROM pgcron.cron_job j WHERE j.needs_plan);
+  plan_pending := EXISTS (SELECT FROM pgcron.cron_job j WHERE j.needs_plan)
+    OR EXISTS (SELECT FROM pgcron.cron_job j WHERE NOT j.is_enabled AND j.disabled_until <= (SELECT clock_timestamp()));
+  next_claim_at := LEAST(next_claim_at, (SELECT j.disabled_until FROM pgcron.cron_job j
+    WHERE NOT j.is_enabled AND j.disabled_until IS NOT NULL ORDER BY j.disabled_until LIMIT 1));
 END $$;
 COMMENT ON FUNCTION pgcron.look(text[], text[]) IS
   'The routes, the next instant and the plans that wait for a worker with these handlers and queues.';
@@ -56,7 +59,7 @@ COMMENT ON FUNCTION pgcron.register_worker(json, integer) IS
 CREATE FUNCTION pgcron.beat(p_worker uuid, p_handlers text[], p_queues text[], OUT at timestamptz, OUT state text,
   OUT lease_until timestamptz, OUT running uuid[], OUT route_queues text[], OUT route_handlers text[],
   OUT next_claim_at timestamptz, OUT plan_pending boolean, OUT reap_pending boolean, OUT paused boolean,
-  OUT cancels json)
+  OUT cancels json, OUT requests_waiting integer)
 LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -82,6 +85,8 @@ BEGIN
     INTO beat.route_queues, beat.route_handlers, beat.next_claim_at, beat.plan_pending
     FROM pgcron.look(p_handlers, p_queues) k;
   beat.reap_pending := EXISTS (SELECT FROM pgcron.cron_lease l WHERE l.lease_until < now_);
+  SELECT count(*) INTO beat.requests_waiting FROM (
+    SELECT FROM pgcron.cron_request r WHERE r.state = 'PENDING' AND r.run_after <= now_ LIMIT 1000) w;  -- for a gauge: more is many
   SELECT m.paused_at IS NOT NULL INTO beat.paused FROM pgcron.cron_meta m;
 END $$;
 COMMENT ON FUNCTION pgcron.beat(uuid, text[], text[]) IS

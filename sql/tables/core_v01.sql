@@ -56,6 +56,7 @@ CREATE TABLE pgcron.cron_job (
   disabled_reason text,
   disabled_until timestamptz,
   schedule_error text,
+  skip_until timestamptz,
   -- the plan: written by workers under the row's lock
   anchor_at timestamptz NOT NULL DEFAULT date_trunc('second', clock_timestamp()),
   next_scheduled_for timestamptz,
@@ -127,9 +128,9 @@ CREATE TABLE pgcron.cron_job (
     AND consecutive_failures >= 0 AND run_seq >= 0),
   -- psycopg can't read infinity: one such row would break every claim.
   CONSTRAINT cron_job_finite_times CHECK (
-    GREATEST(disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
+    GREATEST(skip_until, disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
              covers_from, last_run_at, last_completed_at, created_at, updated_at, undeclared_at, replan_at) < '9000-01-01 00:00:00+00'
-    AND LEAST(disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
+    AND LEAST(skip_until, disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
               covers_from, last_run_at, last_completed_at, created_at, updated_at, undeclared_at, replan_at) > '1900-01-01 00:00:00+00')
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200,
         autovacuum_analyze_scale_factor = 0.05);
@@ -137,6 +138,7 @@ CREATE TABLE pgcron.cron_job (
 -- The claim's only index: one probe for each (queue, handler) that a worker serves, oldest due first.
 CREATE INDEX cron_job_claim_idx ON pgcron.cron_job (queue, handler, claim_at) WHERE is_enabled AND NOT needs_plan AND claim_at IS NOT NULL;
 CREATE INDEX cron_job_needs_plan_idx ON pgcron.cron_job (id) WHERE needs_plan;
+CREATE INDEX cron_job_disabled_until_idx ON pgcron.cron_job (disabled_until) WHERE NOT is_enabled AND disabled_until IS NOT NULL;
 CREATE INDEX cron_job_app_idx ON pgcron.cron_job (app) WHERE app IS NOT NULL;
 
 CREATE TABLE pgcron.cron_worker (

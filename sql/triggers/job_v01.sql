@@ -26,8 +26,8 @@ BEGIN
     RETURN NEW;
   END IF;
   IF OLD.is_locked AND NOT pg_has_role(current_user, 'pgcron_owner', 'USAGE')
-    AND pgcron.job_definition(OLD) - '{is_enabled,disabled_reason,disabled_until}'::text[]
-     <> pgcron.job_definition(NEW) - '{is_enabled,disabled_reason,disabled_until}'::text[] THEN
+    AND pgcron.job_definition(OLD) - '{is_enabled,disabled_reason,disabled_until,skip_until}'::text[]
+     <> pgcron.job_definition(NEW) - '{is_enabled,disabled_reason,disabled_until,skip_until}'::text[] THEN
     RAISE EXCEPTION 'job % is locked: its definition can''t be changed', quote_literal(OLD.name)
       USING ERRCODE = 'PC003', DETAIL = 'field: is_locked',
       HINT = 'change it in the code that declares it, or as a member of pgcron_owner; it can be enabled and disabled';
@@ -67,7 +67,7 @@ CREATE TRIGGER cron_job_before_definition BEFORE UPDATE OF
     name, description, schedule, timezone, handler, args, is_enabled, is_locked, owner, tags, queue, priority,
     is_exclusive, overlap_policy, max_running, catchup_policy, catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts,
     backoff_ms, backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures,
-    notify_on_failure, disabled_reason, disabled_until
+    notify_on_failure, disabled_reason, disabled_until, skip_until
   ON pgcron.cron_job FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_before_definition();
 
 CREATE FUNCTION pgcron.cron_job_before_delete() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -111,6 +111,21 @@ CREATE TRIGGER cron_job_audit_row AFTER INSERT OR DELETE ON pgcron.cron_job
   FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_audit();
 CREATE TRIGGER cron_job_audit_update AFTER UPDATE ON pgcron.cron_job
   FOR EACH ROW WHEN (OLD.version IS DISTINCT FROM NEW.version) EXECUTE FUNCTION pgcron.cron_job_audit();
+
+-- The kill switch is everybody's business: who pulled it, when and why is in the audit.
+CREATE FUNCTION pgcron.cron_meta_audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO pgcron.cron_audit (action, old_values, new_values, actor, reason, request_id, application, client_address)
+  VALUES (CASE WHEN NEW.paused_at IS NULL THEN 'fleet_resumed' ELSE 'fleet_paused' END,
+    jsonb_build_object('paused_at', OLD.paused_at, 'paused_by', OLD.paused_by, 'paused_reason', OLD.paused_reason),
+    jsonb_build_object('paused_at', NEW.paused_at, 'paused_by', NEW.paused_by, 'paused_reason', NEW.paused_reason),
+    pgcron.actor(), nullif(current_setting('pgcron.reason', true), ''), nullif(current_setting('pgcron.request_id', true), ''),
+    nullif(current_setting('application_name', true), ''), host(inet_client_addr()));
+  PERFORM pg_notify('pgcron', 'fleet');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER cron_meta_audit AFTER UPDATE OF paused_at ON pgcron.cron_meta
+  FOR EACH ROW WHEN (OLD.paused_at IS DISTINCT FROM NEW.paused_at) EXECUTE FUNCTION pgcron.cron_meta_audit();
 
 -- A disabled job has no open wish for a run: its pending requests end in the transaction that disables it.
 CREATE FUNCTION pgcron.cron_job_cancel_requests() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -46,10 +46,11 @@ def test_a_declaration_carries_its_options_in_the_units_of_its_columns() -> None
         ({"max_attempts": 0}, "max_attempts is 0"),
         ({"max_attempts": 1.5}, "max_attempts is 1.5"),
         ({"backoff": 60, "backoff_max": 1}, "backoff_max is less"),
-        ({"catchup_policy": "all"}, "catchup_policy is 'all'"),
+        ({"catchup_policy": "some"}, "catchup_policy is 'some': it must be one of skip, latest, all"),
         ({"jitter": "soon"}, "jitter is 'soon'"),
-        ({"overlap_policy": "buffer_one"}, "overlap_policy is 'buffer_one'"),
+        ({"overlap_policy": "buffer"}, "overlap_policy is 'buffer': it must be one of skip, buffer_one"),
         ({"max_running": 2}, "max_running is 2"),
+        ({"overlap_policy": "buffer_all", "max_running": 2}, "max_running is 2"),
         ({"overlap_policy": "allow_all", "max_running": 0}, "max_running is 0"),
     ],
 )

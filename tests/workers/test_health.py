@@ -35,7 +35,7 @@ def bad() -> None: raise ValueError("no good")
 async def effect(ctx: JobContext) -> None:
     await ctx.connection.execute("INSERT INTO effect (what) VALUES ('x')")
 """
-WELL = Vitals(None, 0.1, True, False, False, False, True, False, 10, 0, 4, 0, 0)
+WELL = Vitals(None, 0.1, True, False, False, False, True, False, 10, 0, 4, 0, 0, 0)
 
 
 def free_port() -> int:

@@ -41,6 +41,7 @@ class Heartbeat:
         self._reaper_alarm, self._log, self._queues = reaper_alarm, log, queues
         self._on_dead, self._on_drain = on_dead, on_drain
         self._was_paused = False
+        self.requests_waiting = 0  # in the whole fleet, at the last beat
 
     async def run_once(self, connection: Connection) -> float:
         assert self.worker_id is not None
@@ -60,7 +61,9 @@ class Heartbeat:
     def _heed(self, beat: workers.Beat) -> None:
         if beat.paused != self._was_paused:
             self._log.warning("fleet_paused" if beat.paused else "fleet_resumed")
+            self._claimer.hint()
         self._was_paused = self._claimer.is_paused = beat.paused
+        self.requests_waiting = beat.requests_waiting
         self._claimer.offer(beat.view)
         if beat.reap_pending:
             self._reaper_alarm.ring()

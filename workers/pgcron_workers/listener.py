@@ -62,7 +62,9 @@ class Listener:
             await asyncio.sleep(seconds)
             return
         async for notification in connection.notifies(timeout=seconds, stop_after=1):
-            if notification.payload == f"worker {self._heartbeat.worker_id}":
-                self._next_beat = 0.0  # somebody wants a run of mine cancelled, or me to drain: the beat tells which
+            if notification.payload in ("fleet", f"worker {self._heartbeat.worker_id}"):
+                self._next_beat = (
+                    0.0  # paused or resumed; a run of mine to cancel, or me to drain: the beat tells which
+                )
             elif not notification.payload.startswith("worker "):
                 self._claimer.hint()

@@ -99,6 +99,7 @@ class Gauges(Collector):
             ("listener_connected", "1 while notifications are listened for.", now.is_listening),
             ("pooled", "1 behind a transaction pooler: notifications don't pass.", now.is_pooled),
             ("results_waiting", "Ends of runs that wait to be written.", now.results_waiting),
+            ("requests_waiting", "Requests of the whole fleet that are due and not claimed, at the last beat; at most 1000.", now.requests_waiting),
             ("database_away", "1 while the database can't be reached.", now.is_database_away),
             ("ready", "1 while /health/ready says yes.", now.is_ready),
         ):  # fmt: skip

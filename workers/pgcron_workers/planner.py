@@ -35,6 +35,7 @@ class Planner:
         self._set_aside = {id_: until for id_, until in self._set_aside.items() if until > now}
         await claims.begin(connection)
         try:
+            enabled = await plans.enable_again(connection, BATCH)
             waiting = await plans.lock_needs_plan(connection, self._set_aside.keys(), BATCH)
             misses: list[NewMiss] = []
             done = await self._plan(connection, waiting, misses)
@@ -44,6 +45,8 @@ class Planner:
                 await connection.execute("ROLLBACK", prepare=False)
             raise
         self.observer.missed(misses)
+        if enabled:
+            self._log.info("enabled_again", jobs=enabled)
         return done
 
     async def _plan(self, connection: AsyncConnection, waiting: list[Replan], misses: list[NewMiss]) -> int:

@@ -133,7 +133,7 @@ class Supervisor:
         return Vitals(
             self._claimer.worker_id, self._lease.age, self._executor.is_up(True), self._stop.is_set(), self._claimer.is_paused,
             self._watch.is_away, self._listener.is_listening, self._watch.is_pooled, self._config.concurrency,
-            self._book.performing_count, self._config.processes, self._alone_count(), self._recorder.waiting,
+            self._book.performing_count, self._config.processes, self._alone_count(), self._recorder.waiting, self._heartbeat.requests_waiting,
         )  # fmt: skip
 
     def tell(self, observer: Observer) -> None:

@@ -26,6 +26,7 @@ class Vitals:
     processes: int
     processes_used: int
     results_waiting: int
+    requests_waiting: int
 
     @property
     def is_lease_fresh(self) -> bool:

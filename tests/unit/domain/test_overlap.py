@@ -47,6 +47,13 @@ def test_what_becomes_of_an_occurrence(name: str, running: int, buffered: int, e
     assert fate_of(policy(name, running_count=running, buffered=buffered), T0, at(0.01)) is expected
 
 
+@pytest.mark.parametrize("name", OVERLAP_POLICIES)
+def test_what_a_person_skips_is_missed_whatever_the_policy(name: str) -> None:
+    skipping = policy(name, skip_until=T0)
+    assert fate_of(skipping, T0, at(0.01)) is MissReason.SKIPPED_BY_USER
+    assert fate_of(skipping, at(1), at(1.01)) is Fate.RUN
+
+
 @pytest.mark.parametrize(("running", "expected"), [(0, Fate.RUN), (2, Fate.RUN), (3, OVERLAP)])
 def test_allow_all_runs_side_by_side_up_to_max_running(running: int, expected: object) -> None:
     assert fate_of(policy("allow_all", max_running=3, running_count=running), T0, at(0.01)) is expected
