@@ -27,6 +27,7 @@ ENVIRONMENT = {
 # Else a crash of the server could lose what it acknowledged, and the oracle would rightly complain.
 SERVER_SETTINGS = {"synchronous_commit": "on"}
 STATEMENT_LIMIT = 2  # seconds: the driver must not be held up by its own locks
+GOING = 5.0  # seconds in which what a worker started ends after it
 LEAVE_PATIENCE = 45.0  # seconds from SIGTERM: grace, cancelling, a database that is away
 SETUP = """
 CREATE TABLE effect (at timestamptz DEFAULT clock_timestamp(), what text);
@@ -131,13 +132,23 @@ class Arena:
         seat.worker.process.wait(10)
 
     def left_over(self) -> list[str]:
-        """Processes that work in the fleet's folder when all workers are gone. They are ended, too."""
+        """Processes that work in the fleet's folder some seconds after all workers are gone. They are ended, too."""
+        deadline = time.monotonic() + GOING
+        while (processes := self._in_our_folder()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        found = []
+        for process in processes:
+            with contextlib.suppress(OSError):
+                found.append(f"{process.name} {(process / 'cmdline').read_bytes()[:200]!r}")
+                os.kill(int(process.name), signal.SIGKILL)
+        return found
+
+    def _in_our_folder(self) -> list[Path]:
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if (process / "cwd").readlink() == self.fleet.folder and is_alive(int(process.name)):
-                    found.append(f"{process.name} {(process / 'cmdline').read_bytes()[:200]!r}")
-                    os.kill(int(process.name), signal.SIGKILL)
+                    found.append(process)
         return found
 
     def _let_go(self) -> None:
