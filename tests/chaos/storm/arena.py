@@ -203,7 +203,8 @@ def clock_offset(number: int, folder: Path) -> dict[str, str]:
         return {}
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(SLEEP_THAT_WORKS)
-    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+3h", "DONT_FAKE_MONOTONIC": "1", "PYTHONPATH": str(folder)}
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+3h", "DONT_FAKE_MONOTONIC": "1", "PYTHONPATH": path}
 
 
 @contextlib.contextmanager
