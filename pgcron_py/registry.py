@@ -91,6 +91,8 @@ class PgCron:
         dst_gap: DstGap | None = None,
         dst_fold: DstFold | None = None,
         max_consecutive_failures: int | None = 3,
+        retention_days: int | None = None,
+        retention_count: int | None = None,
     ) -> Callable[[F], F]:
         """Declares a job that runs the decorated function (`def` or `async def`, or a method of a class).
 
@@ -102,6 +104,7 @@ class PgCron:
         Times are seconds or timedelta. max_consecutive_failures=None never disables it.
         retry_on, no_retry_on: exceptions, as classes or names (`ValueError`, `httpx.TimeoutException`), their subclasses included:
         which of them are worth another attempt (any, if empty), and which never are. Without max_attempts > 1 there is none.
+        retention_days, retention_count: for how long, and how many of, its ended runs are kept; by default as the worker's settings say.
         memory_limit: MiB that a run may take beyond what its process has; more ends it as crashed.
         Raises InvalidDeclaration, naming job and reason.
         """
@@ -145,6 +148,8 @@ class PgCron:
                 dst_fold=dst_fold,
                 max_consecutive_failures=max_consecutive_failures,
                 notify_on_failure=notify_on_failure,
+                retention_days=retention_days,
+                retention_count=retention_count,
             )
             check_declaration(declaration)
             self.declarations[name] = declaration
@@ -238,6 +243,8 @@ _RANGES = (
     ("memory_limit_mib", 1, 1_048_576),
     ("jitter_ms", 0, 86_400_000),
     ("max_consecutive_failures", 1, 1_000_000),
+    ("retention_days", 1, 36_500),
+    ("retention_count", 1, 1_000_000_000),
 )
 
 

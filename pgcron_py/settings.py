@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     health_host: str = Field(
         "127.0.0.1", description="address of the health port; 0.0.0.0 = all, for probes from outside"
     )
+    log_retention_days: int = Field(
+        90,
+        ge=0,
+        le=36_500,
+        description="days for which ended runs and misses are kept, unless their job says otherwise; 0 = for ever",
+    )
     cancel_grace: float = Field(
         2.0, gt=0, le=3600, description="seconds from asking a run to end to SIGTERM, and again from there to SIGKILL"
     )

@@ -15,6 +15,7 @@ FILES = (
     "functions/finish_v01.sql",
     "functions/worker_v01.sql",
     "functions/steer_v01.sql",
+    "functions/retention_v01.sql",
     "functions/check_invariants_v01.sql",
     "triggers/job_v01.sql",
     "triggers/run_v01.sql",

@@ -34,7 +34,7 @@ ORDER BY j.name
 DETAIL = f"""{_SUMMARY}, j.description, j.args, j.owner, j.priority, j.origin, j.app, j.release, j.declared_schedule, j.undeclared_at,
   j.is_exclusive, j.overlap_policy, j.max_running, j.catchup_policy, j.catchup_window_ms, j.starting_deadline_ms, j.timeout_ms, j.max_attempts,
   j.backoff_ms, j.backoff_max_ms, j.retry_on, j.no_retry_on, j.memory_limit_mib, j.is_idempotent, j.jitter_ms, j.dst_gap, j.dst_fold, j.max_consecutive_failures,
-  j.notify_on_failure, j.anchor_at, j.next_scheduled_for, j.last_completed_at, j.run_seq, j.version, j.created_at, j.updated_at
+  j.notify_on_failure, j.retention_days, j.retention_count, j.anchor_at, j.next_scheduled_for, j.last_completed_at, j.run_seq, j.version, j.created_at, j.updated_at
 {_FROM} WHERE j.id = %(id)s"""
 REQUESTS = """
 SELECT id, cause, requested_by, run_after, scheduled_for, attempt, created_at FROM pgcron.cron_request
@@ -138,6 +138,8 @@ class JobFacts(JobRow):
     dst_fold: str | None
     max_consecutive_failures: int | None
     notify_on_failure: bool
+    retention_days: int | None
+    retention_count: int | None
     anchor_at: datetime
     next_scheduled_for: datetime | None
     last_completed_at: datetime | None

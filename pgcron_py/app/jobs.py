@@ -31,12 +31,13 @@ INSERT = """
 INSERT INTO pgcron.cron_job (origin, is_enabled, disabled_reason, name, description, schedule, timezone, handler, args, is_locked, owner,
   tags, queue, priority, is_exclusive, overlap_policy, max_running, catchup_policy, catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts,
   backoff_ms, backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold,
-  max_consecutive_failures, notify_on_failure)
+  max_consecutive_failures, notify_on_failure, retention_days, retention_count)
 VALUES ('admin', %(is_enabled)s, %(disabled_reason)s, %(name)s, %(description)s, %(schedule)s, %(timezone)s, %(handler)s, %(args)s,
   %(is_locked)s, %(owner)s, %(tags)s, %(queue)s, %(priority)s, %(is_exclusive)s, %(overlap_policy)s, %(max_running)s,
   %(catchup_policy)s, %(catchup_window_ms)s, %(starting_deadline_ms)s, %(timeout_ms)s, %(max_attempts)s, %(backoff_ms)s, %(backoff_max_ms)s,
   %(retry_on)s, %(no_retry_on)s, %(memory_limit_mib)s,
-  %(is_idempotent)s, %(jitter_ms)s, %(dst_gap)s, %(dst_fold)s, %(max_consecutive_failures)s, %(notify_on_failure)s)
+  %(is_idempotent)s, %(jitter_ms)s, %(dst_gap)s, %(dst_fold)s, %(max_consecutive_failures)s, %(notify_on_failure)s,
+  %(retention_days)s, %(retention_count)s)
 RETURNING id
 """
 UPDATE = """
@@ -47,7 +48,7 @@ UPDATE pgcron.cron_job SET description = %(description)s, schedule = %(schedule)
   backoff_ms = %(backoff_ms)s, backoff_max_ms = %(backoff_max_ms)s, retry_on = %(retry_on)s, no_retry_on = %(no_retry_on)s,
   memory_limit_mib = %(memory_limit_mib)s, is_idempotent = %(is_idempotent)s, jitter_ms = %(jitter_ms)s,
   dst_gap = %(dst_gap)s, dst_fold = %(dst_fold)s, max_consecutive_failures = %(max_consecutive_failures)s,
-  notify_on_failure = %(notify_on_failure)s
+  notify_on_failure = %(notify_on_failure)s, retention_days = %(retention_days)s, retention_count = %(retention_count)s
 WHERE id = %(id)s
 """
 ENABLE = "SELECT pgcron.enable(%(name)s)"

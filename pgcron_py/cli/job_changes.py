@@ -52,6 +52,8 @@ DEFINITION: tuple[Callable[[Any], Any], ...] = (
     click.option("--dst-gap", type=click.Choice(["default", "run_after", "skip"]), help="Times that the clocks skip [default: as Debian's cron]."),
     click.option("--dst-fold", type=click.Choice(["default", "first", "both", "second"]), help="Times that the clocks repeat [default: as Debian's cron]."),
     click.option("--max-consecutive-failures", type=CountOrNever(), metavar="N", help="Disable it after so many; or never [default: 3]."),
+    click.option("--retention-days", type=CountOrNever(), metavar="N", help="Keep ended runs so long; or none [default: as the workers' PGCRON_LOG_RETENTION_DAYS]."),
+    click.option("--retention-count", type=CountOrNever(), metavar="N", help="Keep at most so many runs; or none [default: none]."),
     click.option("--tag", "tags", multiple=True, metavar="TAG", help="May be repeated; replaces all; '' for none."),
     click.option("--owner", metavar="TEXT", help="Who cares for it; '' for nobody."),
     click.option("--notify-on-failure/--no-notify-on-failure", default=None, help="Whether failures are told [default: yes]."),

@@ -165,8 +165,15 @@ def _policies(job: JobFacts) -> list[tuple[str, Any]]:
         ("jitter", f"up to {fmt.duration(job.jitter_ms)}" if job.jitter_ms else None),
         ("clock changes", f"gap: {job.dst_gap or 'default'}, fold: {job.dst_fold or 'default'}" if job.dst_gap or job.dst_fold else None),
         ("disables itself", f"after {strikes} failures in a row" if strikes else "never"),
+        ("keeps runs", _retention(job)),
         ("notifies", "on failure" if job.notify_on_failure else "never"),
     ]  # fmt: skip
+
+
+def _retention(job: JobFacts) -> str | None:
+    days = f"{job.retention_days} days" if job.retention_days else None
+    count = f"at most {job.retention_count}" if job.retention_count else None
+    return ", ".join(filter(None, (days, count))) or None
 
 
 def _numbers(job: JobFacts, now: datetime) -> list[tuple[str, Any]]:

@@ -40,6 +40,8 @@ class JobDeclaration:
     dst_fold: str | None = None
     max_consecutive_failures: int | None = 3
     notify_on_failure: bool = True
+    retention_days: int | None = None
+    retention_count: int | None = None
 
     def values(self) -> dict[str, Any]:
         return asdict(self) | {name: list(getattr(self, name)) for name in _LISTS}

@@ -102,6 +102,8 @@ class CronJob(Base):
     dst_fold: Mapped[str | None] = mapped_column(Text)
     max_consecutive_failures: Mapped[int | None] = mapped_column(Integer, server_default=FetchedValue())
     notify_on_failure: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    retention_days: Mapped[int | None] = mapped_column(Integer)
+    retention_count: Mapped[int | None] = mapped_column(Integer)
     disabled_at: Mapped[datetime | None] = mapped_column(_instant())
     disabled_by: Mapped[str | None] = mapped_column(Text)
     disabled_reason: Mapped[str | None] = mapped_column(Text)

@@ -39,6 +39,8 @@ COMMENT ON COLUMN pgcron.cron_job.dst_gap IS 'What a local time that does not ex
 COMMENT ON COLUMN pgcron.cron_job.dst_fold IS 'Which of a local time''s two passes counts: first, both or second; NULL = Debian cron''s rule.';
 COMMENT ON COLUMN pgcron.cron_job.max_consecutive_failures IS 'Strikes in a row that disable the job; NULL = never.';
 COMMENT ON COLUMN pgcron.cron_job.notify_on_failure IS 'Write a notification when a run fails or the job is disabled by its strikes.';
+COMMENT ON COLUMN pgcron.cron_job.retention_days IS 'Days for which its ended runs are kept; NULL = as long as those of others (PGCRON_LOG_RETENTION_DAYS).';
+COMMENT ON COLUMN pgcron.cron_job.retention_count IS 'How many of its runs are kept at most; NULL = no limit by number.';
 COMMENT ON COLUMN pgcron.cron_job.disabled_at IS 'When it was disabled.';
 COMMENT ON COLUMN pgcron.cron_job.disabled_by IS 'Who disabled it; pgcron = its strikes or its schedule did.';
 COMMENT ON COLUMN pgcron.cron_job.disabled_reason IS 'Why it was disabled.';

@@ -11,7 +11,7 @@ CREATE FUNCTION pgcron.job_definition(job pgcron.cron_job) RETURNS jsonb LANGUAG
     'backoff_max_ms', job.backoff_max_ms, 'retry_on', to_jsonb(job.retry_on), 'no_retry_on', to_jsonb(job.no_retry_on),
     'memory_limit_mib', job.memory_limit_mib, 'is_idempotent', job.is_idempotent, 'jitter_ms', job.jitter_ms,
     'dst_gap', job.dst_gap, 'dst_fold', job.dst_fold, 'max_consecutive_failures', job.max_consecutive_failures,
-    'notify_on_failure', job.notify_on_failure, 'disabled_reason', job.disabled_reason, 'disabled_until', job.disabled_until,
+    'notify_on_failure', job.notify_on_failure, 'retention_days', job.retention_days, 'retention_count', job.retention_count, 'disabled_reason', job.disabled_reason, 'disabled_until', job.disabled_until,
     'skip_until', job.skip_until)
 $$;
 COMMENT ON FUNCTION pgcron.job_definition(pgcron.cron_job) IS

@@ -198,7 +198,7 @@ BEGIN
       is_locked boolean, owner text, tags text[], queue text, priority smallint, is_exclusive boolean, overlap_policy text,
       max_running integer, catchup_policy text, catchup_window_ms bigint, starting_deadline_ms bigint, timeout_ms bigint, max_attempts integer,
       backoff_ms bigint, backoff_max_ms bigint, retry_on text[], no_retry_on text[], memory_limit_mib integer, is_idempotent boolean, jitter_ms bigint, dst_gap text, dst_fold text,
-      max_consecutive_failures integer, notify_on_failure boolean, declaration jsonb)
+      max_consecutive_failures integer, notify_on_failure boolean, retention_days integer, retention_count integer, declaration jsonb)
     ORDER BY x.name
   LOOP
     UPDATE pgcron.cron_job SET
@@ -210,17 +210,18 @@ BEGIN
       retry_on = d.retry_on, no_retry_on = d.no_retry_on, memory_limit_mib = d.memory_limit_mib,
       is_idempotent = d.is_idempotent, jitter_ms = d.jitter_ms, dst_gap = d.dst_gap, dst_fold = d.dst_fold,
       max_consecutive_failures = d.max_consecutive_failures, notify_on_failure = d.notify_on_failure,
+      retention_days = d.retention_days, retention_count = d.retention_count,
       release = p_release, declaration = d.declaration, declared_schedule = d.declaration ->> 'schedule', undeclared_at = NULL
     WHERE name = d.name AND origin = 'code' AND app = p_app;
     IF NOT FOUND THEN
       INSERT INTO pgcron.cron_job (name, description, schedule, timezone, handler, args, is_locked, owner, tags, queue, priority,
         is_exclusive, overlap_policy, max_running, catchup_policy, catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts, backoff_ms,
         backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures, notify_on_failure,
-        origin, app, release, declaration, declared_schedule)
+        retention_days, retention_count, origin, app, release, declaration, declared_schedule)
       VALUES (d.name, d.description, d.schedule, d.timezone, d.handler, d.args, d.is_locked, d.owner, d.tags, d.queue, d.priority,
         d.is_exclusive, d.overlap_policy, d.max_running, d.catchup_policy, d.catchup_window_ms, d.starting_deadline_ms, d.timeout_ms, d.max_attempts, d.backoff_ms,
         d.backoff_max_ms, d.retry_on, d.no_retry_on, d.memory_limit_mib, d.is_idempotent, d.jitter_ms, d.dst_gap, d.dst_fold, d.max_consecutive_failures, d.notify_on_failure,
-        'code', p_app, p_release, d.declaration, d.declaration ->> 'schedule');
+        d.retention_days, d.retention_count, 'code', p_app, p_release, d.declaration, d.declaration ->> 'schedule');
     END IF;
     changed := changed + 1;
   END LOOP;

@@ -50,6 +50,8 @@ CREATE TABLE pgcron.cron_job (
   dst_fold text,
   max_consecutive_failures integer DEFAULT 3,
   notify_on_failure boolean NOT NULL DEFAULT true,
+  retention_days integer,
+  retention_count integer,
   -- why and since when it does not run
   disabled_at timestamptz,
   disabled_by text,
@@ -118,6 +120,7 @@ CREATE TABLE pgcron.cron_job (
   CONSTRAINT cron_job_no_retry_on_form CHECK (cardinality(no_retry_on) <= 50 AND array_position(no_retry_on, NULL) IS NULL
     AND length(array_to_string(no_retry_on, ',')) <= 4000),
   CONSTRAINT cron_job_memory_limit_range CHECK (memory_limit_mib BETWEEN 1 AND 1048576),
+  CONSTRAINT cron_job_retention_range CHECK (retention_days BETWEEN 1 AND 36500 AND retention_count BETWEEN 1 AND 1000000000),
   CONSTRAINT cron_job_jitter_range CHECK (jitter_ms BETWEEN 0 AND 86400000),
   CONSTRAINT cron_job_dst_gap_values CHECK (dst_gap IN ('run_after', 'skip')),
   CONSTRAINT cron_job_dst_fold_values CHECK (dst_fold IN ('first', 'both', 'second')),

@@ -67,7 +67,7 @@ CREATE TRIGGER cron_job_before_definition BEFORE UPDATE OF
     name, description, schedule, timezone, handler, args, is_enabled, is_locked, owner, tags, queue, priority,
     is_exclusive, overlap_policy, max_running, catchup_policy, catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts,
     backoff_ms, backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures,
-    notify_on_failure, disabled_reason, disabled_until, skip_until
+    notify_on_failure, retention_days, retention_count, disabled_reason, disabled_until, skip_until
   ON pgcron.cron_job FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_before_definition();
 
 CREATE FUNCTION pgcron.cron_job_before_delete() RETURNS trigger LANGUAGE plpgsql AS $$

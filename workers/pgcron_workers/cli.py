@@ -55,7 +55,7 @@ def worker(**flags: object) -> None:
         raise InvalidArguments("app is not set", hint="give --app MODULE[:ATTR] or set PGCRON_APP")
     config = WorkerConfig(
         settings.database_url, settings.app, settings.concurrency, settings.processes, settings.cancel_grace, settings.queues,
-        settings.lease_ttl, settings.beat, settings.shutdown_grace, settings.log_level,
+        settings.lease_ttl, settings.beat, settings.shutdown_grace, settings.log_level, settings.log_retention_days,
     )  # fmt: skip
     supervise(config, settings)
 

@@ -34,10 +34,11 @@ from pgcron_workers.observer import NOBODY, Observer
 from pgcron_workers.output_recorder import OutputRecorder
 from pgcron_workers.reaper import Reaper
 from pgcron_workers.recorder import Recorder, orphaned
+from pgcron_workers.retention import Retention
 from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session, Use
 from pgcron_workers.vitals import Vitals
 
-OWN_CONNECTIONS = 6  # claim, record, output, listen, reap, and one to end backends, opened when needed
+OWN_CONNECTIONS = 7  # claim, record, output, listen, reap; and, opened when needed, to end backends and to purge
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class WorkerConfig:
     beat: float = 6.0
     shutdown_grace: float = 30.0
     log_level: str = "info"
+    log_retention_days: int = 90
 
 
 class Supervisor:
@@ -63,7 +65,7 @@ class Supervisor:
         self._config, self._log = config, log
         self._watch = DatabaseWatch(log)
         warm_ups: dict[str, Use | None] = {
-            "claim": claims.warm_up, "record": runs.warm_up, "output": None, "listen": None, "reap": None, "stop": None,
+            "claim": claims.warm_up, "record": runs.warm_up, "output": None, "listen": None, "reap": None, "stop": None, "purge": None,
         }  # fmt: skip
         self._sessions = {duty: Session(config.database_url, duty, self._watch, use) for duty, use in warm_ups.items()}
         self._book, self._clock, self._lease = Book(), DatabaseClock(), Lease(config.lease_ttl)
@@ -97,6 +99,7 @@ class Supervisor:
         )
         self._output = OutputRecorder(self._sessions["output"], self._clock, log)
         self._reaper = Reaper(self._sessions["reap"], log, on_reaped=self._claimer.hint)
+        self._retention = Retention(self._sessions["purge"], config.log_retention_days, log)
         self._heartbeat = Heartbeat(
             self._book, self._lease, self._clock, self._claimer, self._executor, self._reaper.alarm, log,
             interval=config.beat, queues=config.queues, on_dead=self._declared_dead, on_drain=self._drain_from_afar,
@@ -158,7 +161,7 @@ class Supervisor:
             return 0
         duties = [
             asyncio.create_task(keep_doing(duty, duty.alarm, self._log), name=duty.name)
-            for duty in (self._claimer, self._recorder, self._output, self._reaper)
+            for duty in (self._claimer, self._recorder, self._output, self._reaper, self._retention)
         ]
         duties.append(asyncio.create_task(keep_doing(self._listener, Alarm(), self._log), name="listener"))
         duties.append(asyncio.create_task(self._watch_lease(), name="lease"))
