@@ -26,9 +26,10 @@ BEGIN
   ELSE
     SELECT clock_timestamp() - coalesce(j.retention_days, nullif(p_days, 0)) * interval '1 day', j.run_seq - j.retention_count
       INTO before, keep FROM pgcron.cron_job j WHERE j.id = p_job;
-    SELECT array_agg(old.id), (array_agg(old.id ORDER BY old.seq DESC))[1] INTO runs, last FROM (
-      SELECT l.id, l.seq FROM pgcron.cron_log l
-       WHERE l.job_id = p_job AND l.id > p_after AND (l.completed_at < before OR l.seq <= keep) ORDER BY l.seq LIMIT p_limit) old;
+    SELECT array_agg(old.id), (array_agg(old.id))[1] INTO runs, last FROM (  -- no cursor: what can go does go
+      SELECT l.id FROM pgcron.cron_log l JOIN pgcron.cron_job j ON j.id = l.job_id
+       WHERE l.job_id = p_job AND (l.completed_at < before OR l.seq <= keep) AND l.status <> 'RUNNING' AND l.seq < j.run_seq
+         AND NOT (l.is_strike AND l.seq > j.strikes_from_seq) ORDER BY l.seq LIMIT p_limit) old;
     jobs := ARRAY[p_job];
   END IF;
   deleted := 0;
@@ -47,6 +48,9 @@ BEGIN
     DELETE FROM pgcron.cron_request r USING gone g WHERE r.id = g.request_id AND r.state <> 'PENDING'
   )
   SELECT count(*) INTO deleted FROM gone;
+  IF p_job IS NOT NULL AND deleted = 0 THEN
+    last := NULL;  -- somebody holds the job
+  END IF;
 END $$;
 COMMENT ON FUNCTION pgcron.purge_runs(integer, uuid, integer, uuid) IS
   'Deletes a batch of runs older than p_days, or of one job by its own retention; how many, and where the next batch begins.';
