@@ -42,6 +42,7 @@ BY_SEQ = "SELECT id FROM pgcron.cron_log WHERE job_id = %(job_id)s AND seq = %(s
 BY_PREFIX = "SELECT id FROM pgcron.cron_log WHERE id BETWEEN %(first)s AND %(last)s ORDER BY id LIMIT 3"
 REQUEST = "SELECT state, run_id FROM pgcron.cron_request WHERE id = %(id)s"
 CANCEL = "SELECT pgcron.cancel_run(%(id)s, %(reason)s, %(force)s)"
+RETRY = "SELECT pgcron.retry_run(%(id)s, %(reason)s)"
 STATUS = "SELECT status FROM pgcron.cron_log WHERE id = %(id)s"
 
 PREFIX = re.compile(r"[0-9a-f]{4,32}")
@@ -178,6 +179,13 @@ def cancel(connection: Connection, text: str, caller: Caller, *, force: bool = F
     with transaction(connection, caller):
         run_id = find_run(connection, text)
         return run_id, value(connection, CANCEL, {"id": run_id, "reason": caller.reason, "force": force})
+
+
+def retry(connection: Connection, text: str, caller: Caller) -> UUID:
+    """The id of the request for another attempt of the run that `text` names. Raises AlreadyRunning, JobDisabled."""
+    with transaction(connection, caller):
+        request: UUID = value(connection, RETRY, {"id": find_run(connection, text), "reason": caller.reason})
+    return request
 
 
 def wait_until_ended(connection: Connection, run_id: UUID, timeout_s: float | None, pause_s: float = 0.1) -> RunDetail:

@@ -58,7 +58,8 @@ def _set(
         output.print_json([{"name": name, "is_enabled": enabled, "changed": changed} for name, changed in done.items()])
         return
     for name, changed in done.items():
-        click.echo(f"{word} {name}" if changed else f"{name} is already {word}")
+        end = f" until {fmt.local(again_at, 'UTC')}" if again_at else ""
+        click.echo(f"{word} {name}{end}" if changed else f"{name} is already {word}{end}")
 
 
 @click.command()

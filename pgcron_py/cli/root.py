@@ -9,7 +9,7 @@ from pgcron_py.cli.running import Manner, RunningGroup
 
 COMMANDS = {
     "jobs": ("pgcron_py.cli.jobs:jobs", "List, show, create, edit, enable, disable, run, cancel and delete jobs."),
-    "runs": ("pgcron_py.cli.runs:runs", "List, show, follow and cancel runs."),
+    "runs": ("pgcron_py.cli.runs:runs", "List, show, follow, cancel and retry runs."),
     "workers": ("pgcron_py.cli.workers:workers", "List and drain workers."),
     "pause": ("pgcron_py.cli.fleet:pause", "Pull the kill switch: no worker claims anything."),
     "resume": ("pgcron_py.cli.fleet:resume", "Let the fleet work again."),

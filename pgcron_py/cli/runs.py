@@ -1,4 +1,4 @@
-"""`pgcron runs list`, `show`, `tail` and `cancel`."""
+"""`pgcron runs list`, `show`, `tail`, `cancel` and `retry`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
-from pgcron_py.cli.failures import clean
+from pgcron_py.cli.failures import FAILED, OK, clean
 from pgcron_py.cli.lazy import Group
 from pgcron_py.cli.options import database, database_option, json_option, moment, reason_option
 
@@ -28,7 +28,7 @@ ERROR_SHOWN = 80  # characters in a list
 
 @click.group(cls=Group)
 def runs() -> None:
-    """List, show and cancel runs, and follow what they write."""
+    """List, show, cancel and retry runs, and follow what they write."""
 
 
 @runs.command("list")
@@ -172,6 +172,33 @@ def cancel(
         output.print_json({"run_id": run_id, "was_first": was_first})
     else:
         click.echo(f"asked run {run} to end" if was_first else f"run {run} was asked to end before")
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--wait", is_flag=True, help="Until it has ended; the exit code is 1 if it FAILED.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up waiting; the run goes on.")
+@reason_option
+@json_option
+@database_option
+def retry(
+    run: str, wait: bool, timeout: float | None, reason: str | None, as_json: bool, database_url: str | None
+) -> int:
+    """Try a run that ended again, with its arguments and for its occurrence; RUN as for `show`."""
+    from pgcron_py.app.runs import retry, wait_for_run
+    from pgcron_py.app.session import os_caller
+
+    with database(database_url) as connection:
+        request_id = retry(connection, run, os_caller(reason))
+        ended = wait_for_run(connection, request_id, timeout) if wait else None
+    if ended is not None:
+        output.print_json(run_json(ended)) if as_json else print_run(ended)
+        return FAILED if ended.status == "FAILED" else OK
+    if as_json:
+        output.print_json({"request_id": request_id})
+    else:
+        click.echo(f"asked for another attempt of {run} (request {request_id})")
+    return OK
 
 
 @runs.command()

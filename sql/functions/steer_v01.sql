@@ -112,6 +112,26 @@ END $$;
 COMMENT ON FUNCTION pgcron.cancel_run(uuid, text, boolean) IS
   'Asks the worker of a run to end it; true unless somebody asked before. The run ends as FAILED (cancelled), which is no strike.';
 
+CREATE FUNCTION pgcron.retry_run(p_run uuid, p_reason text DEFAULT NULL) RETURNS uuid
+LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  run record;
+  request uuid;
+BEGIN
+  SELECT job_id, status, args, scheduled_for, attempt INTO run FROM pgcron.cron_log WHERE id = p_run;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'no run is %', p_run USING ERRCODE = 'PC012', HINT = 'old runs may be gone';
+  ELSIF run.status = 'RUNNING' THEN
+    RAISE EXCEPTION 'run % goes on: it can''t be tried again yet', p_run USING ERRCODE = 'PC005', HINT = 'wait until it ends, or cancel it';
+  END IF;
+  INSERT INTO pgcron.cron_request (job_id, cause, requested_by, args, scheduled_for, attempt)
+  VALUES (run.job_id, 'retry', left(pgcron.actor(), 200), run.args, run.scheduled_for, run.attempt + 1) RETURNING id INTO request;
+  PERFORM pg_notify('pgcron', run.job_id::text);
+  RETURN request;
+END $$;
+COMMENT ON FUNCTION pgcron.retry_run(uuid, text) IS
+  'Asks for another attempt of a run that ended, with its arguments and for its occurrence; returns the request''s id.';
+
 CREATE FUNCTION pgcron.cancel_request(p_request uuid, p_reason text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE

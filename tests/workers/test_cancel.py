@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 
@@ -154,4 +155,28 @@ def test_a_worker_that_was_declared_dead_before_it_heard_that_it_should_drain_le
     worker.signal_tree(signal.SIGCONT)
     assert worker.process.wait(15) == 0
     assert fleet.row("SELECT count(*) AS n FROM pgcron.cron_worker") == {"n": 2}
+    assert fleet.broken_invariants() == []
+
+
+def test_a_chosen_run_is_tried_again_with_its_arguments(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+    fleet.app("""
+        @app.cron_job("adds", "@yearly", args={"n": 1})
+        async def adds(ctx: JobContext, n: int) -> int:
+            if ctx.attempt == 1:
+                raise ValueError("the first time")
+            return n
+    """)
+    fleet.start()
+    fleet.planned()
+    fleet.do("SELECT pgcron.run_now('adds', '{\"n\": 7}')")
+    fleet.ended("adds")
+    with pytest.raises(SystemExit) as exit_:
+        cli(["runs", "retry", "adds#1", "--wait", "--timeout", "20", "--json", "--database-url", fleet.url])
+    assert exit_.value.code == 0
+    run = json.loads(capsys.readouterr().out)
+    assert (run["cause"], run["attempt"], run["result"], run["args"]) == ("retry", 2, 7, {"n": 7})
+    fleet.do("SELECT pgcron.disable('adds')")
+    with pytest.raises(SystemExit) as exit_:
+        cli(["runs", "retry", "adds#1", "--database-url", fleet.url])
+    assert exit_.value.code == 1
     assert fleet.broken_invariants() == []
