@@ -104,9 +104,10 @@ class Faults:
     def drain(self, step: Step) -> None:
         """From afar, by whoever looks at the table of workers."""
         seat = self._seat(step)
+        if seat.stopped:
+            return  # it could not leave, and its seat would be taken for that of one who is expected to stay
         with refused_or_away():
-            drained = self.arena.rows(DRAIN, seat.worker.pid)
-            if drained and not seat.stopped:
+            if self.arena.rows(DRAIN, seat.worker.pid):
                 self.arena.expect_to_leave(seat)
 
     # -- the database
