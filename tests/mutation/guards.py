@@ -109,8 +109,8 @@ GUARDS = (
     ),
     Guard(
         "claim: an exclusive job that runs gets no second run", "pgcron_py/domain/*.py",
-        "    if job.running_count > 0:\n        return True\n", "",
-        (DECIDE, f"{CLAIMS}::test_prevents_concurrent_execution"),
+        "is_busy = job.running_count + started >= capacity(job)", "is_busy = started >= capacity(job)",
+        (DECIDE, "tests/unit/domain/test_overlap.py", f"{CLAIMS}::test_prevents_concurrent_execution"),
     ),
     unique("cron_log_one_running_idx", is_quick=True),
     unique("cron_log_occurrence_idx"),
@@ -195,11 +195,6 @@ GUARDS = (
         "ledger: an occurrence that waited in vain is a miss", "sql/triggers/request_*.sql",
         "NEW.state IN ('CANCELLED', 'EXPIRED')", "NEW.state IN ('EXPIRED')",
         ("tests/storage/test_overlap.py",),
-    ),
-    Guard(
-        "overlap: a cancelling policy waits for the end of the other", "pgcron_py/domain/overlap.py",
-        "is_busy = job.running_count + started >= capacity(job)", "is_busy = started >= capacity(job)",
-        ("tests/unit/domain/test_overlap.py",),
     ),
     Guard(
         "ledger: a plan gives up only what it named", "pgcron_py/domain/planning.py",

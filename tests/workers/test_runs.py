@@ -138,10 +138,15 @@ def test_whatever_a_handler_raises_or_returns_its_run_ends_and_the_executor_live
 
 
 BROKEN_TRANSACTIONS = """
+from pgcron_py import Skip
 @app.handler("commit", transactional=True)
 async def commit(ctx): await ctx.connection.execute("INSERT INTO effect (what) VALUES ('x')"); await ctx.connection.commit()
 @app.handler("raw-commit", transactional=True)
 async def raw(ctx): await ctx.connection.execute("COMMIT; BEGIN; SAVEPOINT x")
+@app.handler("skip-commit", transactional=True)
+async def skip_commit(ctx):
+    await ctx.connection.execute("COMMIT")
+    raise Skip("too late to say so")
 @app.handler("rollback", transactional=True)
 def rollback(ctx): ctx.connection.rollback()
 @app.handler("chain", transactional=True)
@@ -171,7 +176,7 @@ async def killed(ctx): await ctx.connection.execute("SELECT pg_terminate_backend
 def test_a_transactional_handler_can_not_split_its_effects_from_its_record(fleet: Fleet) -> None:
     fleet.app(BROKEN_TRANSACTIONS)
     expected = {
-        "commit": "tx_broken", "raw-commit": "tx_broken", "rollback": "tx_broken", "chain": "tx_broken", "swallowed": "tx_broken",
+        "commit": "tx_broken", "raw-commit": "tx_broken", "skip-commit": "tx_broken", "rollback": "tx_broken", "chain": "tx_broken", "swallowed": "tx_broken",
         "raises": "error", "deferred": "error", "fine": None, "killed": "db_error",
     }  # fmt: skip
     for name in expected:

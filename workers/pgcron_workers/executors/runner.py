@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg.errors import InvalidSavepointSpecification, NoActiveSqlTransaction
+from psycopg.errors import InvalidSavepointSpecification
 
 from pgcron_py.context import JobContext
 from pgcron_py.domain.words import Reason, WorkerId
@@ -25,7 +25,13 @@ from pgcron_workers.executors.endings import ended, finish_of, recorded, skipped
 from pgcron_workers.executors.live_run import Call, LiveRun
 from pgcron_workers.executors.pools import Pools
 from pgcron_workers.executors.stepping import Marker, Stepped
-from pgcron_workers.executors.transactions import BROKEN_HINT, Guard, TransactionBroken, must_be_in_transaction
+from pgcron_workers.executors.transactions import (
+    BROKEN_HINT,
+    Guard,
+    TransactionBroken,
+    must_be_in_transaction,
+    must_not_be_over,
+)
 from pgcron_workers.tracing import spanned
 
 
@@ -134,6 +140,7 @@ class Runner:
                     must_be_in_transaction(connection.info.transaction_status)
                 except Skip as skip:
                     end = skipped(run, skip)
+                    must_not_be_over(connection.info.transaction_status)
                     with _savepoint_kept():
                         await connection.execute(guard.undo)
                 with _savepoint_kept():
@@ -161,6 +168,7 @@ class Runner:
                     must_be_in_transaction(connection.info.transaction_status)
                 except Skip as skip:
                     end = skipped(run, skip)
+                    must_not_be_over(connection.info.transaction_status)
                     with _savepoint_kept():
                         connection.execute(guard.undo)
                 with _savepoint_kept():
@@ -184,7 +192,7 @@ async def _rolled_back(connection: psycopg.AsyncConnection[Any]) -> None:
 def _savepoint_kept() -> Iterator[None]:
     try:
         yield
-    except (InvalidSavepointSpecification, NoActiveSqlTransaction) as error:
+    except InvalidSavepointSpecification as error:
         raise TransactionBroken(BROKEN_HINT) from error
 
 

@@ -60,6 +60,12 @@ class Guard:
         return {"worker": self.worker_id, "run": json.dumps(finish.as_json())}
 
 
+def must_not_be_over(status: TransactionStatus) -> None:
+    """Raises TransactionBroken when there is no transaction any more, healthy or not."""
+    if status not in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+        raise TransactionBroken(BROKEN_HINT)
+
+
 def must_be_in_transaction(status: TransactionStatus) -> None:
     """Raises TransactionBroken unless the connection is in a healthy transaction."""
     if status == TransactionStatus.INERROR:
