@@ -64,7 +64,7 @@ def _check_characters(text: str) -> None:
         if (character < " " and character != "\t") or character == "\x7f":
             raise refusal("control_character", f"control character {character!r}", column=column, hint="remove it")
         if character > "~" and character != "µ":
-            raise refusal("not_ascii", f"character {character!r} is not ASCII", column=column, hint="retype it")
+            raise refusal("not_ascii", f"character U+{ord(character):04X} is not ASCII", column=column, hint="retype it")
 
 
 def _keyword(text: str, body: str, column: int) -> Timetable:
