@@ -16,6 +16,7 @@ FILES = (
     "functions/schedule_grammar_v01.sql",
     "functions/schedule_walls_v01.sql",
     "functions/next_runs_v01.sql",
+    "functions/check_schedule_text_v02.sql",
     "grants/timetable_v01.sql",
 )
 
@@ -28,6 +29,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     driver = op.get_bind().connection.dbapi_connection
+    driver.execute((resource_dir("sql") / "functions/check_schedule_text_v01.sql").read_text("utf-8"))
     driver.execute("""
         DO $$
         DECLARE item regprocedure;

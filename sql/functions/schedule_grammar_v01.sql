@@ -290,7 +290,8 @@ DECLARE
   counted integer;
 BEGIN
   IF length(source) > 256 THEN
-    PERFORM pgcron.schedule_refuse('too_long', 'a schedule has at most 256 characters', 257, NULL, NULL);
+    PERFORM pgcron.schedule_refuse('too_long', 'a schedule has at most 256 characters', 257, NULL,
+                                   'write ranges and steps in place of long lists');
   END IF;
   PERFORM pgcron.schedule_check_characters(source);
   IF body = '' THEN
