@@ -13,6 +13,7 @@ FILES = (
     "types/timetable_v01.sql",
     "functions/schedule_items_v01.sql",
     "functions/schedule_days_v01.sql",
+    "functions/schedule_intervals_v01.sql",
     "functions/schedule_grammar_v01.sql",
     "functions/schedule_walls_v01.sql",
     "functions/next_runs_v01.sql",
