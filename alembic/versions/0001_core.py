@@ -12,6 +12,7 @@ depends_on = None
 FILES = (
     "tables/core_v01.sql",
     "functions/definition_v01.sql",
+    "functions/check_schedule_text_v01.sql",
     "functions/finish_v01.sql",
     "functions/worker_v01.sql",
     "functions/steer_v01.sql",

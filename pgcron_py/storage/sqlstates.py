@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,11 +23,15 @@ ERROR_OF_SQLSTATE: dict[str, type[errors.PgCronError]] = {
     "PC010": errors.AppendOnly,
     "PC011": errors.AlreadyEnded,
     "PC012": errors.NotFound,
+    "PC013": errors.UnknownTimeZone,
     "PC014": errors.InvalidArguments,
 }
 
 # Lock not available, deadlock, serialization failure: the statement may simply be sent again.
 RETRIED_SQLSTATES = frozenset({"55P03", "40P01", "40001"})
+
+# The DETAIL of PC002, as sql/functions/schedule_items_v01.sql writes it.
+_PLACE = re.compile(r"(?:field: (?P<field>\w+), )?column: (?P<column>\d+), code: (?P<code>\w+)")
 
 
 def translated(error: psycopg.Error) -> errors.PgCronError | None:
@@ -34,7 +39,9 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
     state = error.sqlstate or ""
     message, hint = error.diag.message_primary or str(error), error.diag.message_hint
     if state == "PC002":
-        return errors.InvalidSchedule(code="sql", field="schedule", message=message, hint=hint)
+        return _invalid_schedule(message, error.diag.message_detail or "", hint)
+    if state == "PC013":
+        return errors.UnknownTimeZone((error.diag.message_detail or "").removeprefix("zone: "), hint=hint)
     if state in ERROR_OF_SQLSTATE:
         return ERROR_OF_SQLSTATE[state](message, hint=hint)
     if state == "23514":  # check_violation: the constraint's name says which rule
@@ -64,6 +71,15 @@ def refusals_translated() -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
+
+
+def _invalid_schedule(message: str, detail: str, hint: str | None) -> errors.InvalidSchedule:
+    place = _PLACE.fullmatch(detail)
+    if place is None:
+        return errors.InvalidSchedule(code="sql", field="schedule", message=message, hint=hint)
+    return errors.InvalidSchedule(
+        code=place["code"], field=place["field"], column=int(place["column"]), message=message, hint=hint
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -22,6 +22,7 @@ _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 _LONG_MONTHS = (1, 3, 5, 7, 8, 10, 12)
 _NOT_FEBRUARY = (1, *range(3, 13))
+_FIRST_DATED_DAY = date(1970, 1, 1)  # years are 1970-2099: from earlier days croniter would give up on the last of them
 _END_YEAR = 9000  # the database keeps no later instant
 
 
@@ -109,6 +110,7 @@ class _Engine:
         from croniter import croniter  # type: ignore[import-untyped]  # croniter ships no types
 
         self._text = text
+        self._dated = text.count(" ") == 6
         self._spans: deque[tuple[date, date]] = deque(maxlen=8)
         self._croniter = croniter(
             text,
@@ -116,7 +118,7 @@ class _Engine:
             datetime,
             second_at_beginning=True,
             implement_cron_bug=True,
-            max_years_between_matches=130 if text.count(" ") == 6 else 50,
+            max_years_between_matches=130 if self._dated else 50,
         )
 
     def on_or_after(self, day: date) -> date | None:
@@ -134,7 +136,8 @@ class _Engine:
         if day.year >= _END_YEAR:
             return None
         try:
-            self._croniter.set_current(datetime.combine(day, time()) - _SECOND)
+            start = max(day, _FIRST_DATED_DAY) if self._dated else day
+            self._croniter.set_current(datetime.combine(start, time()) - _SECOND)
             answer: datetime = self._croniter.get_next(datetime)
         except CroniterBadDateError:
             return None

@@ -37,7 +37,9 @@ def parse(text: str, *, name: str = "") -> Timetable:
     Raises InvalidSchedule (code, field, column, message, hint). Cached: the same text and name give the same object.
     """
     if len(text) > MAX_CHARACTERS:
-        raise refusal("too_long", f"a schedule has at most {MAX_CHARACTERS} characters", column=MAX_CHARACTERS + 1)
+        message = f"a schedule has at most {MAX_CHARACTERS} characters"
+        hint = "write ranges and steps in place of long lists"
+        raise refusal("too_long", message, column=MAX_CHARACTERS + 1, hint=hint)
     return _parse(text, name if "h" in text.lower() else "")
 
 
@@ -64,7 +66,9 @@ def _check_characters(text: str) -> None:
         if (character < " " and character != "\t") or character == "\x7f":
             raise refusal("control_character", f"control character {character!r}", column=column, hint="remove it")
         if character > "~" and character != "µ":
-            raise refusal("not_ascii", f"character {character!r} is not ASCII", column=column, hint="retype it")
+            raise refusal(
+                "not_ascii", f"character U+{ord(character):04X} is not ASCII", column=column, hint="retype it"
+            )
 
 
 def _keyword(text: str, body: str, column: int) -> Timetable:

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION pgcron.cron_job_before_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pgcron.check_schedule_text(NEW.schedule);
+  PERFORM pgcron.check_schedule_text(NEW.schedule, NEW.name);
   NEW.needs_plan := true;
   NEW.replan_at := clock_timestamp();
   NEW.replan_reason := 'created';
@@ -33,7 +33,7 @@ BEGIN
       HINT = 'change it in the code that declares it, or as a member of pgcron_owner; it can be enabled and disabled';
   END IF;
   IF NEW.schedule IS DISTINCT FROM OLD.schedule THEN
-    PERFORM pgcron.check_schedule_text(NEW.schedule);
+    PERFORM pgcron.check_schedule_text(NEW.schedule, NEW.name);
     NEW.schedule_error := NULL;
   END IF;
   NEW.version := OLD.version + 1;

@@ -195,8 +195,6 @@ def what_the_page_suggests_can_be_tried(demo: Demo) -> None:
     assert found
     for statement in found[1].splitlines():
         demo.ask(statement)
-    refused = "SELECT schedule_error FROM pgcron.cron_job WHERE name = 'row-count' AND NOT is_enabled"
-    wait_until(lambda: demo.ask(refused), why=demo.everything_said)
 
 
 def answers(url: str) -> bool:

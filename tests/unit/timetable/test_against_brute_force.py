@@ -1,7 +1,7 @@
 """The layer against an oracle that tries every minute (or second) of a window, by the rules alone.
 
-The oracle never reads a text: expressions are *built*, each item with the set of values it means, so no parser is
-shared. It walks instants, converts each to the zone's clock, and applies the day rule and the DST rule as sentences. It
+The oracle never reads a text: expressions are *built* (support.expressions), each item with the set of values it means,
+so no parser is shared. It walks instants, converts each to the zone's clock, and applies the day rule and the DST rule as sentences. It
 knows no transitions: a gap is where the clock jumps between two instants, a second pass is a reading seen before.
 
 PGCRON_PROOF=1 runs ten times as many cases.
@@ -19,113 +19,11 @@ import pytest
 
 from pgcron_py.errors import InvalidSchedule
 from pgcron_py.timetable import DstFold, DstGap, next_runs, parse
+from support.expressions import Built, case, day_fields
 
 SCALE = 10 if os.environ.get("PGCRON_PROOF") == "1" else 1
 BATCHES = 10
 WARM_UP = timedelta(hours=26)
-
-# A zone and an instant near one of its changes.
-CHANGES = [
-    ("America/New_York", "2026-03-08T07:00"),
-    ("America/New_York", "2026-11-01T06:00"),
-    ("Europe/Berlin", "2026-03-29T01:00"),
-    ("Europe/Berlin", "2026-10-25T01:00"),
-    ("Europe/Dublin", "2026-10-25T01:00"),
-    ("Australia/Lord_Howe", "2026-10-03T15:30"),
-    ("Australia/Lord_Howe", "2026-04-04T15:00"),
-    ("America/Sao_Paulo", "2018-11-04T03:00"),
-    ("America/Sao_Paulo", "2018-02-18T02:00"),
-    ("Pacific/Apia", "2011-12-30T10:00"),
-    ("Pacific/Kiritimati", "1994-12-31T10:00"),
-    ("Africa/Casablanca", "2024-03-10T02:00"),
-    ("Africa/Casablanca", "2024-04-14T02:00"),
-    ("Asia/Kathmandu", "1985-12-31T18:30"),
-    ("America/St_Johns", "2006-04-02T03:31"),
-    ("America/St_Johns", "2006-10-29T02:31"),
-    ("America/Caracas", "2007-12-09T07:00"),
-    ("Asia/Pyongyang", "2015-08-14T15:00"),
-    ("Asia/Pyongyang", "2018-05-04T15:00"),
-    ("Antarctica/Troll", "2026-03-29T01:00"),
-    ("Antarctica/Troll", "2026-10-25T01:00"),
-    ("America/Havana", "2026-03-08T05:00"),
-    ("America/Havana", "2026-11-01T05:00"),
-    ("Pacific/Chatham", "2026-04-04T14:00"),
-    ("Asia/Tehran", "2021-09-21T19:30"),
-    ("Europe/Moscow", "2014-10-25T22:00"),
-    ("UTC", "2026-02-28T12:00"),
-]
-
-
-@dataclass(frozen=True)
-class Built:
-    """A text with what it means."""
-
-    text: str
-    seconds: frozenset[int]
-    minutes: frozenset[int]
-    hours: frozenset[int]
-    doms: frozenset[int]
-    months: frozenset[int]
-    dows: frozenset[int]
-    days_and: bool
-    wildcard: bool
-
-    def day_matches(self, day: date) -> bool:
-        if day.month not in self.months:
-            return False
-        dom, dow = day.day in self.doms, (day.weekday() + 1) % 7 in self.dows
-        return dom and dow if self.days_and else dom or dow
-
-    def matches(self, wall: datetime) -> bool:
-        time_matches = wall.second in self.seconds and wall.minute in self.minutes and wall.hour in self.hours
-        return time_matches and self.day_matches(wall.date())
-
-
-def build_item(rng: random.Random, low: int, high: int, near: int) -> tuple[str, set[int]]:
-    shape = rng.random()
-    value = near if rng.random() < 0.5 else rng.randint(low, high)
-    step = rng.randint(1, max(1, min(20, high - low)))
-    end = rng.randint(value, high)
-    if shape < 0.55:
-        return str(value), {value}
-    if shape < 0.7:
-        return f"{value}-{end}", set(range(value, end + 1))
-    if shape < 0.8:
-        return f"{value}-{end}/{step}", set(range(value, end + 1, step))
-    if value > 0:
-        return f"{value}/{step}", set(range(value, high + 1, step))
-    return str(high), {high}
-
-
-def build_field(rng: random.Random, low: int, high: int, near: int, stars: float) -> tuple[str, set[int]]:
-    """The text and its values; a list may lead with a star step."""
-    if rng.random() < stars:
-        return "*", set(range(low, high + 1))
-    items = [build_item(rng, low, high, near) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
-    if rng.random() < 0.25:
-        step = rng.randint(2, max(2, min(15, high - low)))
-        items.insert(0, (f"*/{step}", set(range(low, high + 1, step))))
-    return ",".join(text for text, _ in items), set().union(*(values for _, values in items))
-
-
-def build(rng: random.Random, near: datetime, with_seconds: bool) -> Built:
-    second, seconds = build_field(rng, 0, 59, 0, 0.3) if with_seconds else ("0", {0})
-    minute, minutes = build_field(rng, 0, 59, rng.choice((0, 1, 15, 30, 45, near.minute)), 0.2)
-    hour, hours = build_field(rng, 0, 23, (near.hour + rng.randint(-2, 2)) % 24, 0.4 if with_seconds else 0.25)
-    dom, doms = build_field(rng, 1, 31, near.day, 0.9 if with_seconds else 0.6)
-    month, months = build_field(rng, 1, 12, near.month, 0.9)
-    dow, dows = build_field(rng, 0, 6, (near.weekday() + 1) % 7, 0.9 if with_seconds else 0.6)
-    return Built(
-        text=" ".join([*([second] if with_seconds else []), minute, hour, dom, month, dow]),
-        seconds=frozenset(seconds),
-        minutes=frozenset(minutes),
-        hours=frozenset(hours),
-        doms=frozenset(doms),
-        months=frozenset(months),
-        dows=frozenset(dows),
-        days_and=dom.startswith("*") or dow.startswith("*"),
-        wildcard=minute.startswith("*") or hour.startswith("*"),
-    )
 
 
 def oracle(
@@ -161,20 +59,6 @@ def walls_seen_twice(zone: ZoneInfo, start: datetime, end: datetime, step: timed
         (twice if wall in seen else seen).add(wall)
         start += step
     return twice
-
-
-def case(
-    rng: random.Random, with_seconds: bool
-) -> tuple[Built, str, datetime, datetime, DstGap | None, DstFold | None]:
-    zone, change = rng.choice(CHANGES)
-    at = datetime.fromisoformat(change).replace(tzinfo=UTC)
-    spread = 1 if with_seconds else 30
-    after = at + timedelta(minutes=rng.randint(-60 * spread, 30 * spread))
-    until = at + timedelta(minutes=rng.randint(30 * spread + 1, 60 * spread))
-    near = at.astimezone(ZoneInfo(zone))
-    gap: DstGap | None = rng.choice((None, None, None, "run_after", "skip"))
-    fold: DstFold | None = rng.choice((None, None, None, "first", "both", "second"))
-    return build(rng, near, with_seconds), zone, after, until, gap, fold
 
 
 def check(rng: random.Random, with_seconds: bool) -> int:
@@ -260,17 +144,6 @@ def nearest_weekday(target: date) -> date:
     """The weekday nearest, in the same month."""
     options = [target + timedelta(days=offset) for offset in (0, -1, 1, -2, 2)]
     return next(day for day in options if day.month == target.month and day.weekday() < 5)
-
-
-def day_fields(rng: random.Random) -> str:
-    dom = rng.choice(["*", "*", "L", "$", "LW", f"{rng.randint(1, 31)}W", "*/2", f"*/{rng.randint(2, 31)}"])
-    if rng.random() < 0.4:
-        dom = ",".join(str(rng.randint(1, 31)) for _ in range(rng.randint(1, 3))) + rng.choice(("", "", ",L"))
-    dow = rng.choice(["*", "*", f"*/{rng.randint(2, 6)}", str(rng.randint(0, 7)), "1,3", "5,7"])
-    if dom == "*" and rng.random() < 0.6:
-        words = [f"{rng.randint(0, 7)}#{rng.randint(1, 5)}", f"{rng.randint(0, 7)}L", str(rng.randint(0, 7))]
-        dow = ",".join(rng.sample(words, rng.randint(1, 3)))
-    return f"{dom} {dow if 'W' not in dom else '*'}"
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

@@ -187,3 +187,10 @@ def test_limits_bound_the_lists() -> None:
     assert len(next_runs("* * * * * *", "UTC", NOW, 10**9)) == 10_000
     assert next_runs("* * * * * *", "UTC", NOW, 0) == []
     assert next_runs("* * * * * *", "UTC", NOW, -1) == []
+
+
+def test_years_are_found_from_any_instant_before_them() -> None:
+    """From 1960 to 2099 are more years than croniter is told to look ahead."""
+    new_year = datetime(2099, 1, 1, tzinfo=UTC)
+    for year in (1900, 1960, 1969, 1970, 2098):
+        assert next_runs("0 0 0 1 1 * 2099", "UTC", datetime(year, 7, 1, tzinfo=UTC), 2) == [new_year]

@@ -9,7 +9,7 @@ from pgcron_py.timetable import parse
 REFUSED = [
     ("", "empty", None, 1, "five fields"),
     (" \t ", "empty", None, 1, "five fields"),
-    ("*" * 257, "too_long", None, 257, None),
+    ("*" * 257, "too_long", None, 257, "ranges and steps"),
     ("0 0 * * *\n", "control_character", None, 10, "remove"),
     ("0 0 * \x00* *", "control_character", None, 7, "remove"),
     ("0 0 * * \x7f", "control_character", None, 9, "remove"),
