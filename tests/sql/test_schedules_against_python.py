@@ -92,6 +92,7 @@ def places_of(asked: Question, answers: tuple[Answer, Answer]) -> list[datetime]
     return [asked.after, *(datetime.fromtimestamp(instant, UTC) for instant in apart if isinstance(instant, int))]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_both_engines_name_the_same_instants(sql_schedules: psycopg.Connection, batch: int) -> None:
     rng = random.Random(5_000 + batch)
@@ -140,6 +141,7 @@ def test_both_engines_read_and_refuse_the_same_texts(sql_schedules: psycopg.Conn
     assert tally["taken"] > tally.total() / 10
 
 
+@pytest.mark.long
 def test_the_time_zone_databases_agree_or_their_differences_are_named(sql_schedules: psycopg.Connection) -> None:
     """What an operator should know: which zones the server and the workers read differently. Winters and summers from 1970 to 2040."""
     lacking = unknown_to_one(sql_schedules)
