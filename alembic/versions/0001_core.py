@@ -11,9 +11,11 @@ depends_on = None
 
 FILES = (
     "tables/core_v01.sql",
+    "tables/rules_v01.sql",
     "functions/definition_v01.sql",
     "functions/check_schedule_text_v01.sql",
     "functions/finish_v01.sql",
+    "functions/rules_v01.sql",
     "functions/worker_v01.sql",
     "functions/steer_v01.sql",
     "functions/retention_v01.sql",
@@ -21,6 +23,7 @@ FILES = (
     "triggers/job_v01.sql",
     "triggers/run_v01.sql",
     "triggers/request_v01.sql",
+    "triggers/rules_v01.sql",
     "comments/core_v01.sql",
     "grants/core_v01.sql",
 )

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pgcron_py.domain.job import Job, NewMiss, NewRequest, NewRun, Timing
+from pgcron_py.domain.blackout import end_of
+from pgcron_py.domain.job import Job, NewMiss, NewRequest, NewRun, Request, Timing
 from pgcron_py.domain.overlap import Fate, capacity, fate_of, longest_delay
 from pgcron_py.domain.words import Cause, MissReason, RunId
 from pgcron_py.timetable import ExcludingPlan, Plan, jittered_start
@@ -29,6 +30,7 @@ class Decision:
     """runs, requests and misses to insert; advance: None when the schedule doesn't move; covers_from: the ledger's new end.
 
     is_waiting: a due request must wait for the end of a run that goes on. ends_others: the runs that go on are to end.
+    postponed: requests that a blackout holds back, and until when.
     """
 
     runs: list[NewRun] = field(default_factory=list)
@@ -38,6 +40,12 @@ class Decision:
     covers_from: datetime | None = None
     is_waiting: bool = False
     ends_others: bool = False
+    postponed: list[tuple[Request, datetime]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to write: limits leave no room."""
+        return not (self.runs or self.requests or self.misses or self.advance or self.is_waiting or self.postponed)
 
 
 def advance_after(timing: Timing, plan: Plan, instant: datetime) -> Advance:
@@ -51,24 +59,59 @@ def advance_after(timing: Timing, plan: Plan, instant: datetime) -> Advance:
     return Advance(following, jittered_start(str(timing.job_id), following, timing.jitter_ms, limit))
 
 
-def decide(job: Job, now: datetime, new_id: Callable[[], RunId], prepared: Advance | None = None) -> Decision:
+def decide(
+    job: Job, now: datetime, new_id: Callable[[], RunId], prepared: Advance | None = None, slots: int | None = None
+) -> Decision:
     """Resolves every occurrence up to `now`, then starts as many due requests as may run beside it.
 
     prepared: the advance that follows next_scheduled_for, when it was computed ahead of time for this very version.
-    Raises InvalidSchedule, UnknownTimeZone from the job's timing.
+    slots: how many runs limits let start (None = any number); an occurrence that finds none stays due.
+    Raises InvalidSchedule, UnknownTimeZone from the job's timing and blackouts.
     """
     decision = Decision()
     if job.next_run_at is not None and job.next_scheduled_for is not None and job.next_run_at <= now:
-        _resolve_schedule(job, job.next_scheduled_for, now, new_id, prepared, decision)
+        if (until := _delayed_until(job, now)) is not None:
+            decision.advance = Advance(job.next_scheduled_for, until)
+        else:
+            _resolve_schedule(job, job.next_scheduled_for, now, _Starts(new_id, slots), prepared, decision)
+    _answer_requests(job, now, new_id, slots, decision)
+    return decision
+
+
+@dataclass(frozen=True, slots=True)
+class _Starts:
+    """What may start: ids for it, and how many."""
+
+    new_id: Callable[[], RunId]
+    slots: int | None
+
+    def are_used(self, decision: Decision) -> bool:
+        return self.slots is not None and len(decision.runs) >= self.slots
+
+
+def _delayed_until(job: Job, now: datetime) -> datetime | None:
+    """The end of a delaying blackout that is on now; where another one skips, there is nothing to delay."""
+    if not job.blackouts or end_of(job.blackouts, now, "skip") is not None:
+        return None
+    return end_of(job.blackouts, now, "delay")
+
+
+def _answer_requests(
+    job: Job, now: datetime, new_id: Callable[[], RunId], slots: int | None, decision: Decision
+) -> None:
+    held_until = end_of(job.blackouts, now) if job.blackouts and job.requests else None
+    asked = list(job.requests)
+    if held_until is not None:
+        decision.postponed = [(request, held_until) for request in asked if request.cause is not Cause.MANUAL]
+        asked = [request for request in asked if request.cause is Cause.MANUAL]
     room = max(capacity(job) - job.running_count - len(decision.runs), 0)
-    for request in job.requests[:room]:
+    for request in asked[: room if slots is None else min(room, max(slots - len(decision.runs), 0))]:
         seq = job.run_seq + len(decision.runs) + 1
         decision.runs.append(
             NewRun(new_id(), seq, request.cause, request.scheduled_for, request.covers, request.attempt, request)
         )
     is_running = job.running_count + len(decision.runs) > 0
-    decision.is_waiting = is_running and (len(job.requests) > room or bool(decision.requests))
-    return decision
+    decision.is_waiting = is_running and (len(asked) > room or bool(decision.requests))
 
 
 def resolve_conflict(job: Job, now: datetime) -> Decision:
@@ -83,7 +126,7 @@ def _resolve_schedule(
     job: Job,
     due: datetime,
     now: datetime,
-    new_id: Callable[[], RunId] | None,
+    starts: _Starts | None,
     prepared: Advance | None,
     decision: Decision,
 ) -> None:
@@ -101,7 +144,10 @@ def _resolve_schedule(
         instants = _instants(job, plan, due, latest, now)
         _give_up(job, plan, due, instants[0], now, decision)
     for instant in instants:
-        _resolve(job, instant, now, new_id, decision)
+        if not _resolve(job, instant, now, starts, decision):
+            is_new = instant != due or decision.covers_from is not None
+            decision.advance = Advance(instant, instant if instant != due else job.next_run_at) if is_new else None
+            return
     if _is_over(job, decision):
         decision.advance = Advance(None, None)
 
@@ -169,28 +215,28 @@ def _give_up(job: Job, plan: Plan, due: datetime, first: datetime, now: datetime
     decision.covers_from = last
 
 
-def _resolve(
-    job: Job, instant: datetime, now: datetime, new_id: Callable[[], RunId] | None, decision: Decision
-) -> None:
+def _resolve(job: Job, instant: datetime, now: datetime, starts: _Starts | None, decision: Decision) -> bool:
+    """False when it would start but limits leave no room: nothing was decided then."""
     covers = (decision.covers_from or job.covers_from, instant)
-    decision.covers_from = instant
-    if new_id is None:
-        _miss(decision, MissReason.RESCHEDULED, covers)
-        return
-    if _is_over(job, decision):
-        _miss(decision, MissReason.ENDED, covers)
-        return
-    fate = fate_of(job, instant, now, len(decision.runs), len(decision.requests))
+    if starts is None:
+        fate: Fate | MissReason = MissReason.RESCHEDULED
+    elif _is_over(job, decision):
+        fate = MissReason.ENDED
+    else:
+        fate = fate_of(job, instant, now, len(decision.runs), len(decision.requests))
     match fate:
         case Fate.RUN:
-            decision.runs.append(
-                NewRun(new_id(), job.run_seq + len(decision.runs) + 1, Cause.SCHEDULE, instant, covers)
-            )
+            if starts is None or starts.are_used(decision):
+                return False
+            seq = job.run_seq + len(decision.runs) + 1
+            decision.runs.append(NewRun(starts.new_id(), seq, Cause.SCHEDULE, instant, covers))
         case Fate.BUFFER:
             decision.requests.append(NewRequest(instant, covers))
             decision.ends_others = job.running_count > 0 and job.overlap_policy in ("cancel_other", "terminate_other")
-        case _:
+        case MissReason():
             _miss(decision, fate, covers)
+    decision.covers_from = instant
+    return True
 
 
 def _miss(decision: Decision, reason: MissReason, covers: tuple[datetime, datetime]) -> None:

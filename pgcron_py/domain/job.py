@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pgcron_py.domain.blackout import Blackout
 from pgcron_py.domain.words import Cause, JobId, MissReason, RequestId, RunId
 from pgcron_py.timetable import DstFold, DstGap, Plan, compound, exclusion_of, parse
 
@@ -76,7 +77,7 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Job:
     """A locked job row. Times are aware UTC; `requests` are the due ones, oldest first. buffered: occurrences that wait,
-    due or not; counted where a policy looks at it."""
+    due or not; counted where a policy looks at it. blackouts: those that concern it."""
 
     timing: Timing
     version: int
@@ -106,8 +107,11 @@ class Job:
     skip_until: datetime | None = None
     planned_from: datetime | None = None
     scheduled_runs: int = 0
+    queue: str = "default"
+    tags: Sequence[str] = ()
     requests: tuple[Request, ...] = ()
     buffered: int = 0
+    blackouts: tuple[Blackout, ...] = ()
 
     @property
     def id(self) -> JobId:

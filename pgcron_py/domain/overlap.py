@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Literal, get_args
 
+from pgcron_py.domain.blackout import end_of
 from pgcron_py.domain.job import Job
 from pgcron_py.domain.words import MissReason
 
@@ -35,6 +36,8 @@ def fate_of(job: Job, occurrence: datetime, now: datetime, started: int = 0, que
     """started, queued: of this job's occurrences, by the same claim, before this one (only catching up has several)."""
     if job.skip_until is not None and occurrence <= job.skip_until:
         return MissReason.SKIPPED_BY_USER
+    if job.blackouts and any(end_of(job.blackouts, instant, "skip") for instant in (occurrence, now)):
+        return MissReason.BLACKOUT
     is_busy = job.running_count + started >= capacity(job) or job.buffered + queued > 0
     if not is_busy and job.overlap_policy == "skip" and _fell_into_a_run(job, occurrence):
         return MissReason.OVERLAP

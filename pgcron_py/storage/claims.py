@@ -16,7 +16,9 @@ from psycopg import AsyncConnection
 
 from pgcron_py.domain.decide import Advance, Decision
 from pgcron_py.domain.job import Job, Request, Timing
+from pgcron_py.domain.limits import NOTHING_FULL, Full, Room
 from pgcron_py.domain.words import Cause, JobId, RequestId, RunId, WorkerId
+from pgcron_py.storage import rules
 
 # A process frozen inside a claim must not hold its rows for ever. The bitmap scan would revisit every page that was
 # once due: only a plain index scan marks dead entries (measured: 4 ms against 0.07 ms for an empty claim). Before
@@ -31,7 +33,7 @@ TIMING_COLUMNS = """j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_
     j.excluded_schedules, j.start_at, j.end_at, j.max_runs"""
 JOB_COLUMNS = f"""{TIMING_COLUMNS}, j.version, j.handler, j.args, j.is_exclusive, j.max_running, j.overlap_policy, j.catchup_policy, j.catchup_window_ms, j.starting_deadline_ms, j.timeout_ms, j.max_attempts, j.backoff_ms,
     j.backoff_max_ms, j.retry_on, j.no_retry_on, j.memory_limit_mib, j.is_idempotent, j.next_scheduled_for, j.next_run_at, j.covers_from, j.run_seq, j.running_count,
-    j.last_run_at, j.last_completed_at, j.skip_until, j.planned_from, j.scheduled_runs, j.next_request_at"""
+    j.last_run_at, j.last_completed_at, j.skip_until, j.planned_from, j.scheduled_runs, j.queue, j.tags, j.next_request_at"""
 
 _NAMES = [name.strip().removeprefix("j.") for name in JOB_COLUMNS.split(",")]
 _OVERLAP, _CATCH_UP, _DUE_AT, _ASKED_AT = (
@@ -42,7 +44,8 @@ _TIMING_ENDS = 1 + _NAMES.index("version")
 # The worker's own row first: FOR SHARE against the reaper's FOR UPDATE, so a dead worker claims nothing. Then, for each
 # route, the oldest due entries of the index, ordered over all routes with ageing (one point of priority = ten seconds);
 # from these, lazily, as many as there are slots and as nobody else has locked. After a lock PostgreSQL checks the row
-# again, as it is now; the sub-select of the clock makes it an index condition.
+# again, as it is now; the sub-select of the clock makes it an index condition. Of what limits leave no room for, only jobs
+# that run already are looked at: their occurrences overlap.
 LOCK_DUE_JOBS = """
 WITH me AS MATERIALIZED (
   SELECT w.id FROM pgcron.cron_worker w JOIN pgcron.cron_lease l ON l.worker_id = w.id
@@ -53,14 +56,19 @@ WITH me AS MATERIALIZED (
     SELECT j.id, j.claim_at, j.priority FROM pgcron.cron_job j
      WHERE j.is_enabled AND NOT j.needs_plan AND j.queue = route.queue AND j.handler = route.handler
        AND j.claim_at IS NOT NULL AND j.claim_at <= (SELECT clock_timestamp())
+       AND j.runs_alone = (%(alone)s::uuid IS NOT NULL) AND (j.running_count > 0
+         OR NOT (j.queue = ANY (%(full_queues)s::text[]) OR j.handler = ANY (%(full_handlers)s::text[]) OR j.tags && %(full_tags)s::text[]))
+       AND (j.min_version IS NULL OR pgcron.release_numbers(%(release)s) >= pgcron.release_numbers(j.min_version))
      ORDER BY j.claim_at LIMIT %(window)s) d
    WHERE (SELECT count(*) FROM me) = 1 AND (SELECT m.paused_at FROM pgcron.cron_meta m) IS NULL
+     AND CASE WHEN %(knows_rules)s THEN %(alone)s::uuid IS NOT NULL OR (SELECT pgcron.alone_gate()) IS NULL
+         ELSE NOT (SELECT pgcron.has_rules()) END
    ORDER BY d.claim_at - d.priority * interval '10 s' LIMIT %(window)s
 )
 SELECT clock_timestamp() AS now, locked.* FROM candidate CROSS JOIN LATERAL (
   SELECT $JOB_COLUMNS FROM pgcron.cron_job j
    WHERE j.id = candidate.id AND j.is_enabled AND NOT j.needs_plan AND j.claim_at <= (SELECT clock_timestamp())
-     AND NOT j.id = ANY (%(aside)s::uuid[])
+     AND NOT j.id = ANY (%(aside)s::uuid[]) AND j.id = coalesce(%(alone)s::uuid, j.id) AND j.runs_alone = (%(alone)s::uuid IS NOT NULL)
      AND (%(has_slots)s OR (j.running_count > 0 AND j.next_run_at <= (SELECT clock_timestamp())))
    FOR NO KEY UPDATE SKIP LOCKED) locked
 LIMIT %(limit)s
@@ -75,6 +83,10 @@ SELECT r.job_id, r.id, r.cause, r.scheduled_for, r.attempt, r.requested_by, r.ar
  LIMIT %(limit)s
 """
 
+POSTPONE = """
+UPDATE pgcron.cron_request r SET run_after = p.until FROM json_to_recordset(%(requests)s) AS p (id uuid, until timestamptz)
+ WHERE r.id = p.id AND r.state = 'PENDING'
+"""
 BUFFERED = """
 SELECT r.job_id, count(*) FROM pgcron.cron_request r
  WHERE r.job_id = ANY (%(jobs)s::uuid[]) AND r.state = 'PENDING' AND r.cause = 'buffered' GROUP BY r.job_id
@@ -152,18 +164,25 @@ SELECT d.* FROM unnest(%(route_queues)s::text[], %(route_handlers)s::text[]) AS 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a worker may take: routes as two parallel lists; the earliest instant among them; whether plans wait."""
+    """What a worker may take: routes as two parallel lists; the earliest instant among them; whether plans wait,
+    and whether there are blackouts, limits, or jobs that run alone."""
 
     at: datetime
     route_queues: list[str]
     route_handlers: list[str]
     next_claim_at: datetime | None
     plan_pending: bool
+    has_rules: bool
 
 
 async def begin(connection: AsyncConnection) -> None:
     """Begins a transaction with the limits of ours, in one message."""
     await connection.execute(BEGIN, prepare=False)
+
+
+async def begin_claim(connection: AsyncConnection, *, alone: bool = False) -> None:
+    """Begins a claim, beside other claims; alone: one that may keep all others from starting anything."""
+    await connection.execute(BEGIN if alone else f"{BEGIN}; {rules.SHARE_CLAIMS}", prepare=False)
 
 
 async def lock_due_jobs(
@@ -175,14 +194,19 @@ async def lock_due_jobs(
     window: int,
     has_slots: bool = True,
     aside: Collection[JobId] = (),
+    release: str | None = None,
+    full: Full = NOTHING_FULL,
+    alone: JobId | None = None,
 ) -> tuple[datetime | None, list[Job]]:
     """The database's now, and up to `limit` due jobs, locked. (None, []) when there is nothing to take.
 
-    has_slots=False: only jobs that are due while they run, which need a decision but no slot. aside: jobs to leave alone.
+    has_slots=False: only jobs that are due while they run, which need a decision but no slot. aside: jobs to leave.
+    release: of the application. full: what limits leave no room for. alone: the only job to take, which runs alone.
     """
     cursor = await connection.execute(
         LOCK_DUE_JOBS,
-        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": limit, "window": window, "has_slots": has_slots, "aside": list(aside)},
+        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": limit, "window": window, "has_slots": has_slots, "aside": list(aside),
+         "release": release, "alone": alone, "knows_rules": view.has_rules, "full_queues": full.queues, "full_handlers": full.handlers, "full_tags": full.tags},
     )  # fmt: skip
     rows = await cursor.fetchall()
     if not rows:
@@ -194,6 +218,20 @@ async def lock_due_jobs(
         rows = [row for row in rows if row[1] in requests or (row[_DUE_AT] is not None and row[_DUE_AT] <= now)]
     buffered = await _buffered(connection, [row[1] for row in rows if _looks_at_buffer(row)])
     return now, [_job(row, requests.get(row[1], ()), buffered.get(row[1], 0)) for row in rows]
+
+
+async def lock_by_rules(
+    connection: AsyncConnection, worker: WorkerId, view: View, *, alone: JobId | None = None, **options: Any
+) -> tuple[datetime | None, list[Job], Room, bool]:
+    """lock_due_jobs, with the blackouts that concern the jobs and the room that limits leave, and whether they may start:
+    a job that runs alone may not while others run."""
+    may_start = alone is None or await rules.is_alone(connection, alone)
+    full = await rules.full(connection) if view.has_rules else NOTHING_FULL
+    now, jobs = await lock_due_jobs(connection, worker, view, full=full, alone=alone, **options)
+    if not (view.has_rules and jobs):
+        return now, jobs, Room(), may_start
+    jobs, room = await rules.applied(connection, jobs)
+    return now, jobs, room, may_start
 
 
 def _looks_at_buffer(row: tuple[Any, ...]) -> bool:
@@ -253,6 +291,7 @@ async def write_claim(
     jobs: list[dict[str, Any]] = []
     waiting: list[dict[str, Any]] = []
     ending: list[JobId] = []
+    postponed: list[dict[str, Any]] = []
     for job, decision in decisions:
         id_ = str(job.id)
         waiting.extend(
@@ -261,6 +300,7 @@ async def write_claim(
         )  # fmt: skip
         if decision.ends_others:
             ending.append(job.id)
+        postponed.extend({"id": str(request.id), "until": _iso(until)} for request, until in decision.postponed)
         runs.extend(
             {"id": str(run.id), "job_id": id_, "seq": run.seq, "cause": run.cause, "scheduled_for": _iso(run.scheduled_for),
              "covers_from": _iso(run.covers and run.covers[0]), "covers_to": _iso(run.covers and run.covers[1]),
@@ -273,6 +313,8 @@ async def write_claim(
             for miss in decision.misses
         )  # fmt: skip
         jobs.append(_advance_as_json(id_, decision))
+    if postponed:
+        await connection.execute(POSTPONE, {"requests": json.dumps(postponed)})
     if waiting:
         await connection.execute(BUFFER, {"requests": json.dumps(waiting)})
     cursor = await connection.execute(

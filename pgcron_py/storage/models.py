@@ -55,6 +55,44 @@ class CronAudit(Base):
     transaction_id: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
 
 
+class CronAlone(Base):
+    __tablename__ = "cron_alone"
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default=FetchedValue())
+    job_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("pgcron.cron_job.id", ondelete="CASCADE"))
+    worker_id: Mapped[UUID] = mapped_column(Uuid)
+    run_seq: Mapped[int] = mapped_column(BigInteger)
+    closed_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+
+
+class CronBlackout(Base):
+    __tablename__ = "cron_blackout"
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
+    name: Mapped[str] = mapped_column(Text)
+    job_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("pgcron.cron_job.id", ondelete="CASCADE"))
+    tag: Mapped[str | None] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    starts_at: Mapped[datetime | None] = mapped_column(_instant())
+    ends_at: Mapped[datetime | None] = mapped_column(_instant())
+    schedule: Mapped[str | None] = mapped_column(Text)
+    timezone: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    duration_ms: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[str | None] = mapped_column(Text)
+    created_by: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+
+
+class CronLimit(Base):
+    __tablename__ = "cron_limit"
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    max_running: Mapped[int | None] = mapped_column(Integer)
+    per_minute: Mapped[int | None] = mapped_column(Integer)
+    burst: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    spent_until: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    created_by: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+
+
 class CronGeneration(Base):
     __tablename__ = "cron_generation"
     generation: Mapped[int] = mapped_column(BigInteger, primary_key=True)

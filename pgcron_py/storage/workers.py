@@ -15,7 +15,7 @@ from pgcron_py.storage.claims import View
 
 REGISTER = "SELECT pgcron.register_worker(%(worker)s, %(ttl_ms)s)"
 BEAT = """SELECT at, state, lease_until, running, route_queues, route_handlers, next_claim_at, plan_pending, reap_pending, paused,
-    cancels, requests_waiting FROM pgcron.beat(%(worker)s, %(handlers)s, %(queues)s)"""
+    cancels, requests_waiting, has_rules FROM pgcron.beat(%(worker)s, %(handlers)s, %(queues)s)"""
 LEAVE = "SELECT pgcron.leave(%(worker)s)"
 DRAIN = "UPDATE pgcron.cron_worker SET state = 'DRAINING' WHERE id = %(worker)s AND state = 'LIVE'"
 
@@ -80,7 +80,8 @@ async def beat(connection: AsyncConnection, worker: WorkerId, handlers: list[str
     row = await cursor.fetchone()
     assert row is not None
     cancels = [Cancel(RunId(UUID(run)), by, reason, forced) for run, by, reason, forced in row[10] or ()]
-    return Beat(row[0], row[1], row[2], row[3], View(row[0], *row[4:8]), row[8], bool(row[9]), cancels, row[11])
+    view = View(row[0], row[4], row[5], row[6], row[7], row[12])
+    return Beat(row[0], row[1], row[2], row[3], view, row[8], bool(row[9]), cancels, row[11])
 
 
 END_BACKEND_OF_RUN = """

@@ -3,7 +3,7 @@
 -- What this worker could take: the (queue, handler) routes with something planned, and the earliest instant among them.
 -- A loose index scan: one probe for each route that exists, whatever the number of jobs.
 CREATE FUNCTION pgcron.look(p_handlers text[], p_queues text[], OUT route_queues text[], OUT route_handlers text[],
-  OUT next_claim_at timestamptz, OUT plan_pending boolean)
+  OUT next_claim_at timestamptz, OUT plan_pending boolean, OUT has_rules boolean)
 LANGUAGE plpgsql STABLE SET search_path = pgcron, pg_catalog, pg_temp
 SET enable_bitmapscan = off SET enable_seqscan = off SET enable_sort = off AS $$
 BEGIN
@@ -22,6 +22,7 @@ BEGIN
     FROM route r WHERE r.handler = ANY (p_handlers) AND (p_queues IS NULL OR r.queue = ANY (p_queues));
   plan_pending := EXISTS (SELECT FROM pgcron.cron_job j WHERE j.needs_plan)
     OR EXISTS (SELECT FROM pgcron.cron_job j WHERE NOT j.is_enabled AND j.disabled_until <= (SELECT clock_timestamp()));
+  has_rules := pgcron.has_rules();
   next_claim_at := LEAST(next_claim_at, (SELECT j.disabled_until FROM pgcron.cron_job j
     WHERE NOT j.is_enabled AND j.disabled_until IS NOT NULL ORDER BY j.disabled_until LIMIT 1));
 END $$;
@@ -59,7 +60,7 @@ COMMENT ON FUNCTION pgcron.register_worker(json, integer) IS
 CREATE FUNCTION pgcron.beat(p_worker uuid, p_handlers text[], p_queues text[], OUT at timestamptz, OUT state text,
   OUT lease_until timestamptz, OUT running uuid[], OUT route_queues text[], OUT route_handlers text[],
   OUT next_claim_at timestamptz, OUT plan_pending boolean, OUT reap_pending boolean, OUT paused boolean,
-  OUT cancels json, OUT requests_waiting integer)
+  OUT cancels json, OUT requests_waiting integer, OUT has_rules boolean)
 LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -81,8 +82,8 @@ BEGIN
       FILTER (WHERE l.cancel_requested_at IS NOT NULL)
     INTO beat.running, beat.cancels FROM pgcron.cron_log l
    WHERE l.worker_id = p_worker AND l.status = 'RUNNING';
-  SELECT k.route_queues, k.route_handlers, k.next_claim_at, k.plan_pending
-    INTO beat.route_queues, beat.route_handlers, beat.next_claim_at, beat.plan_pending
+  SELECT k.route_queues, k.route_handlers, k.next_claim_at, k.plan_pending, k.has_rules
+    INTO beat.route_queues, beat.route_handlers, beat.next_claim_at, beat.plan_pending, beat.has_rules
     FROM pgcron.look(p_handlers, p_queues) k;
   beat.reap_pending := EXISTS (SELECT FROM pgcron.cron_lease l WHERE l.lease_until < now_);
   SELECT count(*) INTO beat.requests_waiting FROM (

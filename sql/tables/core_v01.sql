@@ -137,6 +137,7 @@ CREATE TABLE pgcron.cron_job (
   CONSTRAINT cron_job_retention_range CHECK (retention_days BETWEEN 1 AND 36500 AND retention_count BETWEEN 1 AND 1000000000),
   CONSTRAINT cron_job_extra_schedules_form CHECK (cardinality(extra_schedules) <= 20 AND array_position(extra_schedules, NULL) IS NULL),
   CONSTRAINT cron_job_excluded_schedules_form CHECK (cardinality(excluded_schedules) <= 20 AND array_position(excluded_schedules, NULL) IS NULL),
+  CONSTRAINT cron_job_alone_exclusive CHECK (NOT runs_alone OR is_exclusive),
   CONSTRAINT cron_job_period CHECK (start_at < end_at),
   CONSTRAINT cron_job_max_runs_range CHECK (max_runs BETWEEN 1 AND 1000000000000),
   CONSTRAINT cron_job_min_version_form CHECK (length(min_version) <= 100 AND min_version ~ '^[vV]?[0-9]{1,9}(\.[0-9]{1,9})*$'),
@@ -165,6 +166,7 @@ CREATE TABLE pgcron.cron_job (
 CREATE INDEX cron_job_claim_idx ON pgcron.cron_job (queue, handler, claim_at) WHERE is_enabled AND NOT needs_plan AND claim_at IS NOT NULL;
 CREATE INDEX cron_job_needs_plan_idx ON pgcron.cron_job (id) WHERE needs_plan;
 CREATE INDEX cron_job_disabled_until_idx ON pgcron.cron_job (disabled_until) WHERE NOT is_enabled AND disabled_until IS NOT NULL;
+CREATE INDEX cron_job_alone_idx ON pgcron.cron_job (id) WHERE runs_alone;
 CREATE INDEX cron_job_app_idx ON pgcron.cron_job (app) WHERE app IS NOT NULL;
 
 CREATE TABLE pgcron.cron_worker (

@@ -72,6 +72,12 @@ def lock_parameters(worker: uuid.UUID) -> dict[str, Any]:
         "window": 1000,
         "has_slots": True,
         "aside": [],
+        "release": "1.0",
+        "alone": None,
+        "knows_rules": False,
+        "full_queues": [],
+        "full_handlers": [],
+        "full_tags": [],
     }
 
 

@@ -28,6 +28,7 @@ from psycopg.rows import dict_row
 from pgcron_py.clock import DatabaseClock
 from pgcron_py.domain.decide import Decision, decide
 from pgcron_py.domain.job import Job
+from pgcron_py.domain.limits import Room
 from pgcron_py.domain.words import JobId, Reason, RunId, Status, WorkerId
 from pgcron_py.storage import claims, runs, workers
 
@@ -189,9 +190,12 @@ class Actor:
         connection: AsyncConnection, worker: WorkerId, limit: int = 100, has_slots: bool = True
     ) -> tuple[datetime | None, list[Job]]:
         """Up to the locks."""
-        await claims.begin(connection)
+        await claims.begin_claim(connection)
         view = await claims.look(connection, [HANDLER], None)
-        return await claims.lock_due_jobs(connection, worker, view, limit=limit, window=1000, has_slots=has_slots)
+        now, jobs, _, _ = await claims.lock_by_rules(
+            connection, worker, view, limit=limit, window=1000, has_slots=has_slots
+        )
+        return now, jobs
 
     def write_claim(self, worker: WorkerId, now: datetime, jobs: list[Job]) -> list[RunId]:
         decided = decisions(now, jobs)
@@ -215,9 +219,16 @@ class Actor:
         return self.do(lambda connection: runs.finish_runs(connection, worker, list(finishes)))
 
 
-def decisions(now: datetime, jobs: list[Job]) -> list[tuple[Job, Decision]]:
-    clock = DatabaseClock()
-    return [(job, decide(job, now, lambda: RunId(clock.uuid7()))) for job in jobs]
+def decisions(
+    now: datetime, jobs: list[Job], room: Room | None = None, may_start: bool = True
+) -> list[tuple[Job, Decision]]:
+    clock, room, decided = DatabaseClock(), room or Room(), []
+    for job in jobs:
+        decision = decide(job, now, lambda: RunId(clock.uuid7()), None, room.slots(job) if may_start else 0)
+        if not decision.is_empty:
+            room.take(job, len(decision.runs))
+            decided.append((job, decision))
+    return decided
 
 
 def success(stage: Stage, run: RunId, **fields: Any) -> runs.Finish:

@@ -19,9 +19,10 @@ from structlog.typing import FilteringBoundLogger
 from pgcron_py.clock import DatabaseClock
 from pgcron_py.domain.decide import Advance, Decision, advance_after, decide, resolve_conflict
 from pgcron_py.domain.job import Job, NewRun
+from pgcron_py.domain.limits import Room
 from pgcron_py.domain.words import JobId, RunId, WorkerId
 from pgcron_py.errors import InvalidSchedule, UnknownTimeZone
-from pgcron_py.storage import claims, plans
+from pgcron_py.storage import claims, plans, rules
 from pgcron_py.storage.sqlstates import RETRIED_SQLSTATES
 from pgcron_workers.book import Book, KnownRun
 from pgcron_workers.executors.base import Order
@@ -70,6 +71,7 @@ class Claimer:
         self.mutex = asyncio.Lock()
         self.worker_id: WorkerId | None = None
         self.handlers: list[str] = []
+        self.release: str | None = None
         self.is_draining = False
         self.is_paused = False
         self.observer: Observer = NOBODY
@@ -154,6 +156,8 @@ class Claimer:
             for is_async in (True, False)
             if (part := self._routes_of(view, is_async)).route_handlers
         ]
+        if view.has_rules:
+            rounds.append(await self._take_alone(connection, view))
         if any(taken is Taken.MORE for taken in rounds):
             return 0
         await self._look(connection)
@@ -195,19 +199,38 @@ class Claimer:
             return Taken.MORE
         return Taken.SOME if locked else Taken.FULL if slots <= 0 else Taken.NOTHING
 
+    async def _take_alone(self, connection: AsyncConnection, view: claims.View) -> Taken:
+        """A due job that runs alone: it is claimed when nothing else runs; until then the gate keeps others from starting."""
+        assert self.worker_id is not None
+        found = await rules.due_alone(connection, view.route_queues, view.route_handlers)
+        if found is None:
+            return Taken.NOTHING
+        job, handler = found
+        if self._free_slots(self._is_async(handler)) <= 0:
+            return Taken.FULL
+        taken, locked = await self._claim(connection, view, 1, True, alone=job)
+        if taken:
+            self._submit([self._order(job, run) for job, run in taken])
+        elif not locked:
+            await rules.close_gate(connection, job, self.worker_id)
+        return Taken.SOME if locked else Taken.NOTHING
+
     async def _claim(
-        self, connection: AsyncConnection, view: claims.View, limit: int, has_slots: bool
+        self, connection: AsyncConnection, view: claims.View, limit: int, has_slots: bool, alone: JobId | None = None
     ) -> tuple[list[tuple[Job, NewRun]], int]:
-        """One claim: what was claimed, and how many jobs were locked and resolved."""
+        """One claim: what was claimed, and how many jobs were locked and resolved. alone: the only job to claim, and only
+        when nothing else runs."""
         assert self.worker_id is not None
         registered: list[RunId] = []
         started = time.monotonic()
-        await claims.begin(connection)
+        await claims.begin_claim(connection, alone=alone is not None)
         try:
-            now, jobs = await claims.lock_due_jobs(
-                connection, self.worker_id, view, limit=limit, window=WINDOW, has_slots=has_slots, aside=self._aside()
-            )
-            decided = await self._decide(connection, jobs, now, limit) if now else []
+            now, jobs, room, may_start = await claims.lock_by_rules(
+                connection, self.worker_id, view, alone=alone, limit=limit, window=WINDOW, has_slots=has_slots,
+                aside=self._aside(), release=self.release,
+            )  # fmt: skip
+            decided = await self._decide(connection, jobs, now, limit, room, may_start) if now else []
+            await rules.spend(connection, room)
             runs = [(job, run) for job, decision in decided for run in decision.runs]
             registered = [run.id for _, run in runs]
             self._book.register(registered)
@@ -254,21 +277,26 @@ class Claimer:
         self._log.error("occurrence_has_a_run", jobs=[job.timing.name for job in refused])
         return False
 
-    async def _decide(self, connection: AsyncConnection, jobs: list[Job], now: datetime, limit: int) -> Decided:
+    async def _decide(
+        self, connection: AsyncConnection, jobs: list[Job], now: datetime, limit: int, room: Room, may_start: bool
+    ) -> Decided:
         decided: Decided = []
         started, runs = time.monotonic(), 0
         for job in jobs:
             if time.monotonic() - started > DECIDE_LIMIT or runs >= limit:
                 break
             try:
-                decision = self._decision(job, now)
+                decision = self._decision(job, now, room.slots(job) if may_start else 0)
             except InvalidSchedule as error:
                 await plans.refuse_schedule(connection, job.id, str(error))
                 continue
             except Exception as error:
                 self._put_aside(job, error)
                 continue
+            if decision.is_empty:
+                continue
             runs += len(decision.runs)
+            room.take(job, len(decision.runs))
             decided.append((job, decision))
         return decided
 
@@ -282,14 +310,14 @@ class Claimer:
         self._set_aside[job.id] = time.monotonic() + SET_ASIDE
         self._log.error("job_set_aside", job=job.timing.name, seconds=SET_ASIDE, error=repr(error))
 
-    def _decision(self, job: Job, now: datetime) -> Decision:
+    def _decision(self, job: Job, now: datetime, slots: int | None) -> Decision:
         if job.id in self._conflicts:
             self._conflicts.discard(job.id)
             return resolve_conflict(job, now)
         prepared = None
         if job.next_scheduled_for is not None:
             prepared = self._prepared.pop((job.id, job.version, job.next_scheduled_for), None)
-        return decide(job, now, self._new_id, prepared)
+        return decide(job, now, self._new_id, prepared, slots)
 
     def _new_id(self) -> RunId:
         return RunId(self._clock.uuid7())

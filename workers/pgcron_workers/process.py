@@ -238,7 +238,7 @@ class Supervisor:
         self._worker_id = worker_id
         speak_as(worker_id)
         self._executor.belongs_to(worker_id)
-        self._claimer.handlers = application.handler_names
+        self._claimer.handlers, self._claimer.release = application.handler_names, application.release
         self._recorder.worker_id = self._heartbeat.worker_id = self._claimer.worker_id = worker_id
         self._output.worker_id = worker_id
         self._claimer.hint()
@@ -246,7 +246,7 @@ class Supervisor:
     def _executor_restarted(self, application: Application) -> None:
         self._application = application
         self._observer.executor_restarted()
-        self._claimer.handlers = application.handler_names
+        self._claimer.handlers, self._claimer.release = application.handler_names, application.release
         self._claimer.hint()
 
     async def _declared_dead(self) -> bool:
