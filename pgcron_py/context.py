@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pgcron_py.domain.job import Timing
 from pgcron_py.errors import PgCronError
 
 _LOGGER = logging.getLogger("pgcron.job")
@@ -34,6 +35,7 @@ class JobContext:
     cause: str
     args: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    _timing: Timing | None = field(default=None, repr=False)
     _is_cancelled: bool = field(default=False, repr=False)
     _connection: Any = field(default=None, repr=False)
     _result: Any = field(default=None, repr=False)
@@ -43,6 +45,22 @@ class JobContext:
     def cancelled(self) -> bool:
         """Whether somebody asked this run to end: by time-out, by hand or by shutdown. Long handlers look now and then."""
         return self._is_cancelled
+
+    @property
+    def is_backfill(self) -> bool:
+        """Whether somebody asked for this occurrence of the past again: scheduled_for is when it was due."""
+        return self.cause == "backfill"
+
+    @property
+    def data_interval(self) -> tuple[datetime, datetime] | None:
+        """(the schedule's occurrence before, scheduled_for): the stretch of data that belongs to this occurrence, half-open.
+
+        None for a run without an occurrence, for the first one that the schedule names, and in tests without a schedule.
+        """
+        if self._timing is None or self.scheduled_for is None:
+            return None
+        previous = self._timing.previous(self.scheduled_for)
+        return None if previous is None else (previous, self.scheduled_for)
 
     def progress(self, fraction: float, text: str | None = None) -> None:
         """Says how far the run is: 0.0 to 1.0, with a few words. Call it as often as you like; at most two a second are

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +19,50 @@ from pgcron_py.errors import PgCronError
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from pgcron_py.app.backfills import Held
     from pgcron_py.app.session import Connection
 
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@click.option(
+    "--backfill", "wants_backfill", is_flag=True, help="Run what they would have run meanwhile, one after the other."
+)
+@click.option("--yes", is_flag=True, help="Ask nothing: enable without a backfill.")
 @reason_option
 @json_option
 @database_option
-def enable(names: tuple[str, ...], reason: str | None, as_json: bool, database_url: str | None) -> None:
-    """Enable jobs, all or none: strikes are forgotten, the next run is planned after now."""
-    _set(names, True, reason, as_json, database_url)
+def enable(
+    names: tuple[str, ...], wants_backfill: bool, yes: bool, reason: str | None, as_json: bool, database_url: str | None
+) -> None:
+    """Enable jobs, all or none: strikes are forgotten, the next run is planned after now.
+
+    What they would have run while they were disabled is missed. At a terminal you are asked whether to run it now.
+    """
+    from pgcron_py.app.backfills import backfill, held_by
+    from pgcron_py.app.session import os_caller
+
+    with database(database_url) as connection:
+        held = held_by(connection, list(dict.fromkeys(names)))
+        _set(names, True, reason, as_json, database_url)
+        for name, backlog in held.items():
+            if not (wants_backfill or _backlog_wanted(name, backlog, may_ask=not (yes or as_json))):
+                continue
+            asked = backfill(
+                connection, name, backlog.since, backlog.until, os_caller(reason), overlap="buffer_all", per_minute=None
+            )
+            if not as_json:
+                click.echo(f"asked for {asked.total} runs of {name} (backfill {asked.id})")
+
+
+def _backlog_wanted(name: str, held: Held, *, may_ask: bool) -> bool:
+    """Says what the disabled time held, and asks at a terminal whether to run it."""
+    since = fmt.local_with_offset(held.since, "UTC")
+    words = f"{name} missed {held.count}{'' if held.is_exact else ' or more'} occurrences while it was disabled, since {since}"
+    if not may_ask or not sys.stdin.isatty():
+        click.echo(f"{words}; `pgcron jobs backfill` runs them", err=True)
+        return False
+    return click.confirm(f"{words}. Run them now, one after the other?", err=True)
 
 
 @click.command()

@@ -29,8 +29,8 @@ class Advance:
 class Decision:
     """runs, requests and misses to insert; advance: None when the schedule doesn't move; covers_from: the ledger's new end.
 
-    is_waiting: a due request must wait for the end of a run that goes on. ends_others: the runs that go on are to end.
-    postponed: requests that a blackout holds back, and until when.
+    is_waiting: a due request must wait for the end of a run that goes on. ends_others: the policy for which the runs that go
+    on are to end. postponed: requests that a blackout holds back, and until when. expired: of a backfill, left out.
     """
 
     runs: list[NewRun] = field(default_factory=list)
@@ -39,13 +39,22 @@ class Decision:
     advance: Advance | None = None
     covers_from: datetime | None = None
     is_waiting: bool = False
-    ends_others: bool = False
+    ends_others: str | None = None
     postponed: list[tuple[Request, datetime]] = field(default_factory=list)
+    expired: list[Request] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Nothing to write: limits leave no room."""
-        return not (self.runs or self.requests or self.misses or self.advance or self.is_waiting or self.postponed)
+        return not (
+            self.runs
+            or self.requests
+            or self.misses
+            or self.advance
+            or self.is_waiting
+            or self.postponed
+            or self.expired
+        )
 
 
 def advance_after(timing: Timing, plan: Plan, instant: datetime) -> Advance:
@@ -111,7 +120,24 @@ def _answer_requests(
             NewRun(new_id(), seq, request.cause, request.scheduled_for, request.covers, request.attempt, request)
         )
     is_running = job.running_count + len(decision.runs) > 0
-    decision.is_waiting = is_running and (len(asked) > room or bool(decision.requests))
+    waiting = _backfill_when_busy(job, asked[room:], decision) if is_running else asked[room:]
+    decision.is_waiting = is_running and (bool(waiting) or bool(decision.requests))
+
+
+def _backfill_when_busy(job: Job, waiting: list[Request], decision: Decision) -> list[Request]:
+    """What still waits, once the overlap policies of backfills were asked about those that find a run going on."""
+    left: list[Request] = []
+    is_buffered = False
+    for request in waiting:
+        policy = request.overlap_policy if request.cause is Cause.BACKFILL else None
+        if policy == "skip" or (policy == "buffer_one" and is_buffered):
+            decision.expired.append(request)
+            continue
+        is_buffered = is_buffered or policy == "buffer_one"
+        if policy in ("cancel_other", "terminate_other") and job.running_count > 0:
+            decision.ends_others = policy
+        left.append(request)
+    return left
 
 
 def resolve_conflict(job: Job, now: datetime) -> Decision:
@@ -232,7 +258,8 @@ def _resolve(job: Job, instant: datetime, now: datetime, starts: _Starts | None,
             decision.runs.append(NewRun(starts.new_id(), seq, Cause.SCHEDULE, instant, covers))
         case Fate.BUFFER:
             decision.requests.append(NewRequest(instant, covers))
-            decision.ends_others = job.running_count > 0 and job.overlap_policy in ("cancel_other", "terminate_other")
+            if job.running_count > 0 and job.overlap_policy in ("cancel_other", "terminate_other"):
+                decision.ends_others = job.overlap_policy
         case MissReason():
             _miss(decision, fate, covers)
     decision.covers_from = instant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pgcron_py.domain.blackout import Blackout
@@ -43,6 +43,28 @@ class Timing:
         excluded = tuple(exclusion_of(text, name=self.name) for text in self.excluded)
         return compound(plans, excluded, self.timezone, self.start_at, self.end_at)
 
+    def previous(self, occurrence: datetime) -> datetime | None:
+        """The occurrence before this one, at most some eight years back."""
+        plan, span = self.plan(), timedelta(hours=1)
+        while span < timedelta(days=3_000):
+            if found := plan.latest_before(occurrence - span, occurrence - timedelta(microseconds=1)):
+                return found if found < occurrence else None
+            span *= 8
+        return None
+
+    def as_message(self) -> dict[str, Any]:
+        """For another process: JSON."""
+        return {
+            "schedule": self.schedule, "timezone": self.timezone, "anchor": self.anchor.isoformat(), "dst_gap": self.dst_gap,
+            "dst_fold": self.dst_fold, "extra": list(self.extra), "excluded": list(self.excluded),
+            "start_at": self.start_at and self.start_at.isoformat(), "end_at": self.end_at and self.end_at.isoformat(),
+        }  # fmt: skip
+
+    @classmethod
+    def of_message(cls, job_id: JobId, name: str, message: Mapping[str, Any]) -> Timing:
+        instants = {key: _instant(message[key]) for key in ("start_at", "end_at")}
+        return cls(job_id, name, **{**message, **instants, "anchor": datetime.fromisoformat(message["anchor"])})
+
     def as_planned(self, planned: Mapping[str, Any]) -> Timing:
         """The timing by which this job was planned before: what job_timing() in SQL kept of it."""
         return replace(
@@ -63,7 +85,7 @@ def _instant(text: str | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A PENDING request whose time has come. covers: of a buffered occurrence."""
+    """A PENDING request whose time has come. covers: of a buffered occurrence. overlap_policy: of a backfill."""
 
     id: RequestId
     cause: Cause
@@ -72,6 +94,7 @@ class Request:
     requested_by: str
     args: dict[str, Any] | None
     covers: tuple[datetime, datetime] | None = None
+    overlap_policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

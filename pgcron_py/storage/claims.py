@@ -76,7 +76,7 @@ LIMIT %(limit)s
 
 # A statement of its own: it sees what was committed before the lock was had.
 DUE_REQUESTS = """
-SELECT r.job_id, r.id, r.cause, r.scheduled_for, r.attempt, r.requested_by, r.args, r.covers_from, r.covers_to
+SELECT r.job_id, r.id, r.cause, r.scheduled_for, r.attempt, r.requested_by, r.args, r.covers_from, r.covers_to, r.overlap_policy
   FROM unnest(%(jobs)s::uuid[]) AS job (id) CROSS JOIN LATERAL (
     SELECT * FROM pgcron.cron_request p WHERE p.job_id = job.id AND p.state = 'PENDING' AND p.run_after <= (SELECT clock_timestamp())
     ORDER BY p.run_after, p.id LIMIT %(limit)s) r
@@ -87,6 +87,7 @@ POSTPONE = """
 UPDATE pgcron.cron_request r SET run_after = p.until FROM json_to_recordset(%(requests)s) AS p (id uuid, until timestamptz)
  WHERE r.id = p.id AND r.state = 'PENDING'
 """
+EXPIRE = "UPDATE pgcron.cron_request SET state = 'EXPIRED', ended_at = clock_timestamp() WHERE id = ANY (%(requests)s) AND state = 'PENDING'"
 BUFFERED = """
 SELECT r.job_id, count(*) FROM pgcron.cron_request r
  WHERE r.job_id = ANY (%(jobs)s::uuid[]) AND r.state = 'PENDING' AND r.cause = 'buffered' GROUP BY r.job_id
@@ -99,9 +100,9 @@ SELECT x.job_id, 'buffered', x.scheduled_for, 'pgcron', x.scheduled_for, x.cover
  ORDER BY x.job_id, x.scheduled_for
 """
 END_OTHERS = """
-SELECT pgcron.cancel_run(l.id, 'the next occurrence is due: ' || j.overlap_policy, j.overlap_policy = 'terminate_other')
-  FROM unnest(%(jobs)s::uuid[]) AS job (id) JOIN pgcron.cron_job j ON j.id = job.id
-  JOIN pgcron.cron_log l ON l.job_id = j.id AND l.status = 'RUNNING' ORDER BY l.id
+SELECT pgcron.cancel_run(l.id, 'the next occurrence is due: ' || job.policy, job.policy = 'terminate_other')
+  FROM unnest(%(jobs)s::uuid[], %(policies)s::text[]) AS job (id, policy)
+  JOIN pgcron.cron_log l ON l.job_id = job.id AND l.status = 'RUNNING' ORDER BY l.id
 """
 
 # A run that conflicts is not inserted and is missing from the result: the caller rolls back and resolves it by name.
@@ -258,9 +259,12 @@ async def _due_requests(connection: AsyncConnection, jobs: list[JobId], limit: i
         args,
         covers_from,
         covers_to,
+        overlap_policy,
     ) in await cursor.fetchall():
         covers = (covers_from, covers_to) if covers_from is not None else None
-        request = Request(RequestId(id_), Cause(cause), scheduled_for, attempt, requested_by, args, covers)
+        request = Request(
+            RequestId(id_), Cause(cause), scheduled_for, attempt, requested_by, args, covers, overlap_policy
+        )
         found[job_id] = (*found.get(job_id, ()), request)
     return found
 
@@ -290,7 +294,8 @@ async def write_claim(
     misses: list[dict[str, Any]] = []
     jobs: list[dict[str, Any]] = []
     waiting: list[dict[str, Any]] = []
-    ending: list[JobId] = []
+    ending: dict[JobId, str] = {}
+    expired: list[RequestId] = []
     postponed: list[dict[str, Any]] = []
     for job, decision in decisions:
         id_ = str(job.id)
@@ -299,7 +304,8 @@ async def write_claim(
             for request in decision.requests
         )  # fmt: skip
         if decision.ends_others:
-            ending.append(job.id)
+            ending[job.id] = decision.ends_others
+        expired.extend(request.id for request in decision.expired)
         postponed.extend({"id": str(request.id), "until": _iso(until)} for request, until in decision.postponed)
         runs.extend(
             {"id": str(run.id), "job_id": id_, "seq": run.seq, "cause": run.cause, "scheduled_for": _iso(run.scheduled_for),
@@ -313,6 +319,8 @@ async def write_claim(
             for miss in decision.misses
         )  # fmt: skip
         jobs.append(_advance_as_json(id_, decision))
+    if expired:
+        await connection.execute(EXPIRE, {"requests": expired})
     if postponed:
         await connection.execute(POSTPONE, {"requests": json.dumps(postponed)})
     if waiting:
@@ -323,7 +331,7 @@ async def write_claim(
     )
     inserted = {row[0] for row in await cursor.fetchall()}
     if ending:
-        await connection.execute(END_OTHERS, {"jobs": ending})
+        await connection.execute(END_OTHERS, {"jobs": list(ending), "policies": list(ending.values())})
     return inserted
 
 

@@ -64,6 +64,22 @@ class CronAlone(Base):
     closed_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
 
 
+class CronBackfill(Base):
+    __tablename__ = "cron_backfill"
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
+    job_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("pgcron.cron_job.id", ondelete="CASCADE"))
+    from_at: Mapped[datetime] = mapped_column(_instant())
+    to_at: Mapped[datetime] = mapped_column(_instant())
+    overlap_policy: Mapped[str] = mapped_column(Text)
+    per_minute: Mapped[int | None] = mapped_column(Integer)
+    total: Mapped[int] = mapped_column(Integer)
+    requested_by: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+    cancelled_at: Mapped[datetime | None] = mapped_column(_instant())
+    cancelled_by: Mapped[str | None] = mapped_column(Text)
+
+
 class CronBlackout(Base):
     __tablename__ = "cron_blackout"
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
@@ -326,6 +342,7 @@ class CronRequest(Base):
     covers_from: Mapped[datetime | None] = mapped_column(_instant())
     covers_to: Mapped[datetime | None] = mapped_column(_instant())
     overlap_policy: Mapped[str | None] = mapped_column(Text)
+    backfill_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("pgcron.cron_backfill.id", ondelete="CASCADE"))
     attempt: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
     run_id: Mapped[UUID | None] = mapped_column(Uuid)
     cancelled_by: Mapped[str | None] = mapped_column(Text)

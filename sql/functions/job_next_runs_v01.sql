@@ -36,7 +36,7 @@ DECLARE
   count integer := 0;
 BEGIN
   PERFORM pgcron.schedule_use_zone(p_job.timezone);
-  WHILE count < least(p_n, 10000) LOOP
+  WHILE count < least(p_n, 100000) LOOP
     SELECT min(r) INTO found_at FROM unnest(p_job.schedule || p_job.extra_schedules) AS s (text_),
       pgcron.next_runs(s.text_, p_job.timezone, after, 1, p_job.anchor_at, p_job.name, p_job.dst_gap, p_job.dst_fold) r;
     EXIT WHEN found_at IS NULL OR found_at > p_job.end_at;
@@ -56,4 +56,4 @@ BEGIN
   END LOOP;
 END $$;
 COMMENT ON FUNCTION pgcron.job_next_runs(pgcron.cron_job, timestamptz, integer) IS
-  'The first p_n occurrences of a job strictly after p_after, by all its schedules, exclusions and its period (not by max_runs, blackouts or jitter). Raises PC002 for a schedule, PC013 for the zone.';
+  'The first p_n (at most 100,000) occurrences of a job strictly after p_after, by all its schedules, exclusions and its period (not by max_runs, blackouts or jitter). Raises PC002 for a schedule, PC013 for the zone.';

@@ -12,11 +12,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.job_id(text) IS 'The id of the job with this name; raises job_not_found (PC007).';
 
-CREATE FUNCTION pgcron.enable(p_name text) RETURNS void LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
-  UPDATE pgcron.cron_job SET is_enabled = true WHERE id = pgcron.job_id(p_name);
-$$;
+CREATE FUNCTION pgcron.enable(p_name text) RETURNS void LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  most CONSTANT integer := 100;
+  job pgcron.cron_job;
+  held integer;
+BEGIN
+  SELECT * INTO job FROM pgcron.cron_job WHERE id = pgcron.job_id(p_name) FOR NO KEY UPDATE;
+  UPDATE pgcron.cron_job SET is_enabled = true WHERE id = job.id;
+  IF NOT job.is_enabled AND job.schedule_error IS NULL THEN
+    BEGIN
+      SELECT count(*) INTO held FROM pgcron.job_next_runs(job, job.disabled_at, most + 1) r WHERE r <= clock_timestamp();
+    EXCEPTION WHEN SQLSTATE 'PC013' THEN
+      held := 0;  -- this server doesn't know its zone; a worker may
+    END;
+    IF held > 0 THEN
+      RAISE NOTICE '% missed % occurrences while it was disabled', p_name, CASE WHEN held > most THEN most || ' or more' ELSE held::text END
+        USING HINT = format('SELECT pgcron.backfill(%L, %L, %L) runs them', p_name, job.disabled_at, clock_timestamp());
+    END IF;
+  END IF;
+END $$;
 COMMENT ON FUNCTION pgcron.enable(text) IS
-  'Enables a job: its strikes are forgotten, its next run is planned after now, the disabled time becomes misses.';
+  'Enables a job: its strikes are forgotten, its next run is planned after now, the disabled time becomes misses; a notice says how many.';
 
 -- A job that is disabled already only gets another reason and another end.
 CREATE FUNCTION pgcron.disable(p_name text, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL) RETURNS void

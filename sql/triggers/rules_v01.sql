@@ -22,13 +22,13 @@ CREATE TRIGGER cron_blackout_check BEFORE INSERT OR UPDATE ON pgcron.cron_blacko
 
 CREATE FUNCTION pgcron.cron_rule_audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
-  rule text := CASE TG_TABLE_NAME WHEN 'cron_blackout' THEN 'blackout' ELSE 'limit' END;
+  rule text := replace(TG_TABLE_NAME, 'cron_', '');
   old_values jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - 'spent_until' END;
   new_values jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - 'spent_until' END;
   job uuid := coalesce(new_values, old_values) ->> 'job_id';
 BEGIN
   INSERT INTO pgcron.cron_audit (action, job_id, job_name, old_values, new_values, actor, reason, request_id, application, client_address)
-  VALUES (rule || CASE WHEN TG_OP = 'DELETE' THEN '_removed' ELSE '_set' END, job, (SELECT j.name FROM pgcron.cron_job j WHERE j.id = job),
+  VALUES (rule || CASE WHEN TG_OP = 'DELETE' THEN '_removed' WHEN rule <> 'backfill' THEN '_set' WHEN TG_OP = 'INSERT' THEN '_asked' ELSE '_cancelled' END, job, (SELECT j.name FROM pgcron.cron_job j WHERE j.id = job),
     old_values, new_values, pgcron.actor(), nullif(current_setting('pgcron.reason', true), ''),
     nullif(current_setting('pgcron.request_id', true), ''), nullif(current_setting('application_name', true), ''), host(inet_client_addr()));
   PERFORM pg_notify('pgcron', 'fleet');
@@ -38,4 +38,6 @@ CREATE TRIGGER cron_rule_audit AFTER INSERT OR DELETE OR UPDATE ON pgcron.cron_b
   FOR EACH ROW EXECUTE FUNCTION pgcron.cron_rule_audit();
 -- Not for spent_until, which claims move.
 CREATE TRIGGER cron_rule_audit AFTER INSERT OR DELETE OR UPDATE OF max_running, per_minute, burst ON pgcron.cron_limit
+  FOR EACH ROW EXECUTE FUNCTION pgcron.cron_rule_audit();
+CREATE TRIGGER cron_rule_audit AFTER INSERT OR UPDATE ON pgcron.cron_backfill
   FOR EACH ROW EXECUTE FUNCTION pgcron.cron_rule_audit();

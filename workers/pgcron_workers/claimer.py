@@ -326,5 +326,5 @@ class Claimer:
         args = job.args if run.request is None or run.request.args is None else run.request.args
         return Order(
             run.id, job.id, job.timing.name, job.handler, args, run.seq, run.attempt, run.cause, run.scheduled_for, job.timeout_ms,
-            job.memory_limit_mib, self._book.runs[run.id].finish_token,
+            job.memory_limit_mib, self._book.runs[run.id].finish_token, job.timing if run.scheduled_for else None,
         )  # fmt: skip

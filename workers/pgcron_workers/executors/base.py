@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from pgcron_py.domain.declaration import JobDeclaration
+from pgcron_py.domain.job import Timing
 from pgcron_py.domain.retry import Failure, Wish
 from pgcron_py.domain.words import Reason, RunId, Status
 from pgcron_py.errors import PgCronError
@@ -30,7 +31,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A run to perform. finish_token: with which its end is recorded, by whoever records it."""
+    """A run to perform. finish_token: with which its end is recorded, by whoever records it. timing: for the data interval."""
 
     run_id: RunId
     job_id: UUID
@@ -44,6 +45,7 @@ class Order:
     timeout_ms: int | None
     memory_limit_mib: int | None
     finish_token: UUID
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from pgcron_py.context import JobContext
-from pgcron_py.domain.words import Reason, RunId
+from pgcron_py.domain.job import Timing
+from pgcron_py.domain.words import JobId, Reason, RunId
 from pgcron_py.registry import Handler
 from pgcron_workers.executors.base import Order
 
@@ -47,9 +48,11 @@ class LiveRun:
 
 
 def parsed_order(message: dict[str, Any]) -> Order:
-    scheduled_for = message["scheduled_for"]
+    scheduled_for, timing = message["scheduled_for"], message["timing"]
+    job_id, name = JobId(UUID(message["job_id"])), message["job_name"]
     return Order(
-        RunId(UUID(message["run_id"])), UUID(message["job_id"]), message["job_name"], message["handler"], message["args"],
+        RunId(UUID(message["run_id"])), job_id, name, message["handler"], message["args"],
         message["seq"], message["attempt"], message["cause"], scheduled_for and datetime.fromisoformat(scheduled_for),
         message["timeout_ms"], message["memory_limit_mib"], UUID(message["finish_token"]),
+        timing and Timing.of_message(job_id, name, timing),
     )  # fmt: skip

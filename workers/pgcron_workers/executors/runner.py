@@ -60,6 +60,7 @@ class Runner:
             order.seq,
             order.cause,
             order.args,
+            _timing=order.timing,
         )
         return LiveRun(order, handler, context, self._call(handler, order, context))
 

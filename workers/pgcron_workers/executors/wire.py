@@ -20,7 +20,7 @@ def order_as_message(order: Order) -> Message:
         "type": "run", "run_id": str(order.run_id), "job_id": str(order.job_id), "job_name": order.job_name, "handler": order.handler,
         "args": order.args, "seq": order.seq, "attempt": order.attempt, "cause": order.cause,
         "scheduled_for": order.scheduled_for and order.scheduled_for.isoformat(), "timeout_ms": order.timeout_ms,
-        "memory_limit_mib": order.memory_limit_mib, "finish_token": str(order.finish_token),
+        "memory_limit_mib": order.memory_limit_mib, "finish_token": str(order.finish_token), "timing": order.timing and order.timing.as_message(),
     }  # fmt: skip
 
 
