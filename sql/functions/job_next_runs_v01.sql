@@ -36,6 +36,22 @@ DECLARE
   count integer := 0;
 BEGIN
   PERFORM pgcron.schedule_use_zone(p_job.timezone);
+  -- One schedule is read once, not for each of its occurrences.
+  WHILE count < least(p_n, 100000) AND p_job.extra_schedules = '{}' AND p_job.excluded_schedules = '{}' LOOP
+    first_found := after;
+    FOR found_at IN SELECT r FROM pgcron.next_runs(p_job.schedule, p_job.timezone, after, least(p_n - count, 10000), p_job.anchor_at,
+        p_job.name, p_job.dst_gap, p_job.dst_fold) r LOOP
+      IF found_at > p_job.end_at THEN
+        RETURN;
+      END IF;
+      RETURN NEXT found_at;
+      count := count + 1;
+      after := found_at;
+    END LOOP;
+    IF after = first_found THEN
+      RETURN;
+    END IF;
+  END LOOP;
   WHILE count < least(p_n, 100000) LOOP
     SELECT min(r) INTO found_at FROM unnest(p_job.schedule || p_job.extra_schedules) AS s (text_),
       pgcron.next_runs(s.text_, p_job.timezone, after, 1, p_job.anchor_at, p_job.name, p_job.dst_gap, p_job.dst_fold) r;
