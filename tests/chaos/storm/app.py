@@ -108,6 +108,11 @@ def declare_special() -> None:
     declare("plain-replace", "*/3 * * * * *", work_async(5.0), overlap_policy="cancel_other")
     declare("plain-kill", "*/5 * * * * *", work_def(8.0), overlap_policy="terminate_other")
     declare("plain-all", "*/2 * * * * *", work_async(0.1), catchup_policy="all", catchup_window=60)
+    declare("plain-two", "*/7 * * * * *", work_async(0.1), extra_schedules=["*/5 * * * * *"])
+    declare("plain-dark", "* * * * * *", work_async(0.1), tags=["dark"])
+    declare("plain-alone", "@every 60s", work_async(0.3), runs_alone=True)
+    for number in range(4):
+        declare(f"plain-limited-{number}", "*/2 * * * * *", work_async(0.3), tags=["limited"])
     declare("plain-strikes", "* * * * * *", failing, max_consecutive_failures=3)
     for seat in range(SEATS):
         declare(f"probe-{seat}", NEVER, work_async(0), queue=f"seat-{seat}")

@@ -33,6 +33,7 @@ SETUP = """
 CREATE TABLE effect (at timestamptz DEFAULT clock_timestamp(), what text);
 CREATE ROLE storm_worker LOGIN IN ROLE pgcron_worker;
 GRANT ALL ON effect TO storm_worker;
+SELECT pgcron.set_limit('tag', 'limited', 1);
 """
 # With DONT_FAKE_MONOTONIC=1 libfaketime 0.9.10 still breaks one call: clock_nanosleep() until an instant of the monotonic
 # clock, which is time.sleep(), fails with EINVAL.

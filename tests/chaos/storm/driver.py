@@ -136,6 +136,7 @@ class Storm:
                 effects.wrong_effects(connection),
                 effects.wrong_starts(connection, effects.read_starts(self.arena.starts_file)),
                 effects.wrong_failures(connection),
+                effects.wrong_company(connection),
                 lost_edits(connection, self.edits.last),
             ):
                 self._find(complaint)

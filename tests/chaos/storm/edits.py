@@ -11,7 +11,7 @@ from chaos.storm.plan import Step
 EDITED_JOBS = (
     *(f"{kind}-{number}" for kind in KINDS for number in range(len(SCHEDULES))),
     "plain-jitter", "plain-deadline", "plain-skip", "plain-beside", "plain-strikes", "plain-queue", "plain-one", "plain-replace",
-    "plain-kill", "plain-all",
+    "plain-kill", "plain-all", "plain-two", "plain-dark", "plain-limited-0", "plain-limited-1",
 )  # fmt: skip
 # An edit before the former one was planned (no worker was alive) is accounted as if the former had never been made: a
 # known limit of the product, so the storm waits.
@@ -20,6 +20,11 @@ UPDATE pgcron.cron_job SET schedule = %s WHERE name = %s AND NOT needs_plan AND 
 """
 
 ENABLE = "UPDATE pgcron.cron_job SET is_enabled = true WHERE name = ANY (%s) AND NOT is_enabled AND NOT needs_plan"
+
+BLACKOUT = """
+SELECT pgcron.set_blackout('storm', clock_timestamp(), clock_timestamp() + %s * interval '1 s', p_tag => 'dark', p_action => %s)
+"""
+BACKFILL = "SELECT pgcron.backfill(%s, clock_timestamp() - interval '8 s', clock_timestamp() - interval '1 s', %s)"
 
 
 class Edits:
@@ -53,6 +58,17 @@ class Edits:
 
     def run_now(self, step: Step, name: str) -> None:
         self.arena.rows("SELECT pgcron.run_now(%s)", name)
+
+    def blackout(self, step: Step, name: str) -> None:
+        self.arena.rows(BLACKOUT, step.seconds(0.5, 4), step.choice(("skip", "delay")))
+
+    def backfill(self, step: Step, name: str) -> None:
+        """Only of handlers that may repeat an occurrence."""
+        self.arena.rows(
+            BACKFILL,
+            f"idem-{'def' if step.victim < 0.5 else 'async'}-0",
+            step.choice(("skip", "buffer_all", "buffer_one")),
+        )
 
     def cancel(self, step: Step, name: str) -> None:
         self.arena.rows("SELECT pgcron.cancel_job(%s, 'the storm')", name)

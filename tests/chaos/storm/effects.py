@@ -26,6 +26,16 @@ SELECT l.id::text AS id, j.name, l.status, l.reason, l.cause, l.scheduled_for, l
   FROM pgcron.cron_log l JOIN pgcron.cron_job j ON j.id = l.job_id ORDER BY j.name, l.seq
 """
 
+# What a limit of one, and a job that runs alone, promise of the rows.
+TOGETHER = """
+WITH run AS (
+  SELECT l.id, j.name, j.runs_alone, j.tags @> '{limited}' AS is_limited, l.started_at, coalesce(l.completed_at, 'infinity') AS ends
+    FROM pgcron.cron_log l JOIN pgcron.cron_job j ON j.id = l.job_id)
+SELECT a.id, a.name, b.id AS other_id, b.name AS other FROM run a JOIN run b
+    ON b.id <> a.id AND (a.runs_alone OR a.is_limited AND b.is_limited) AND b.started_at < a.ends AND a.started_at < b.ends
+ WHERE a.runs_alone OR a.id < b.id
+"""
+
 
 def read_starts(file: Path) -> Counter[str]:
     """How often each run was started."""
@@ -53,6 +63,13 @@ def wrong_starts(connection: psycopg.Connection[Row], starts: Counter[str]) -> l
         if run["reason"] == "orphaned_claim" and starts[run["id"]]
     ]
     return wrong + repeated(runs, starts) + unknown(runs, starts)
+
+
+def wrong_company(connection: psycopg.Connection[Row]) -> list[str]:
+    return [
+        f"{row['name']}: run {row['id']} went on beside {row['other_id']} of {row['other']}"
+        for row in connection.execute(TOGETHER)
+    ]
 
 
 def wrong_failures(connection: psycopg.Connection[Row]) -> list[str]:

@@ -46,6 +46,7 @@ class JobRecord:
     reigns: list[Reign]
     runs: list[datetime] = field(default_factory=list)  # scheduled_for of what the schedule named
     misses: list[dict[str, Any]] = field(default_factory=list)
+    extra: tuple[str, ...] = ()  # schedules that name occurrences, too, and never change
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def seconds_between(after: datetime, until: datetime) -> Iterator[datetime]:
 def expected(job: JobRecord, until: datetime) -> Expected:
     sure, unsure = set(), set()
     for second in seconds_between(job.ledger_from, until):
-        said = {names(reign.schedule, second, job.anchor) for reign in possible(job.reigns, second)}
+        always = any(names(schedule, second, job.anchor) for schedule in job.extra)
+        said = {always or names(reign.schedule, second, job.anchor) for reign in possible(job.reigns, second)}
         if said == {True}:
             sure.add(second)
         elif True in said:

@@ -23,7 +23,7 @@ FAULT_WEIGHTS = {
     "drain": 2,
     "poison": 8,
 }
-EDIT_WEIGHTS = {"reschedule": 3, "disable": 2, "enable": 3, "run_now": 5, "cancel": 2}
+EDIT_WEIGHTS = {"reschedule": 3, "disable": 2, "enable": 3, "run_now": 5, "cancel": 2, "blackout": 2, "backfill": 1}
 FAULT_PAUSE, EDIT_PAUSE = (0.3, 2.0), (0.2, 1.0)  # seconds
 
 

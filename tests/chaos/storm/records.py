@@ -12,7 +12,7 @@ from chaos.storm.oracle import UNSURE, JobRecord, Reign
 
 Row = dict[str, Any]
 
-JOBS = "SELECT id, name, anchor_at, ledger_from FROM pgcron.cron_job ORDER BY name"
+JOBS = "SELECT id, name, anchor_at, ledger_from, extra_schedules FROM pgcron.cron_job ORDER BY name"
 # Of the schedule's own occurrences, and those that still wait for their run.
 RUNS = """
 SELECT job_id, scheduled_for FROM pgcron.cron_log WHERE covers_to IS NOT NULL
@@ -39,6 +39,7 @@ def read_jobs(
         JobRecord(
             job["name"], job["anchor_at"], job["ledger_from"], [_reign(edit, exact or {}) for edit in edits[job["id"]]],
             [run["scheduled_for"] for run in runs[job["id"]]], misses[job["id"]],
+            tuple(job["extra_schedules"]),
         )
         for job in jobs
     ]  # fmt: skip
