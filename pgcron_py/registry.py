@@ -6,40 +6,20 @@ Only an executor process imports the user's application; supervisors and the CLI
 from __future__ import annotations
 
 import importlib
-import inspect
-import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
-from pgcron_py.context import JobContext
-from pgcron_py.domain.declaration import LOG_LEVELS, JobDeclaration, LogLevel
-from pgcron_py.domain.overlap import CATCHUP_POLICIES, OVERLAP_POLICIES, CatchupPolicy, OverlapPolicy
-from pgcron_py.domain.retry import exception_names
-from pgcron_py.errors import InvalidDeclaration, InvalidSchedule, PgCronError, UnknownTimeZone
-from pgcron_py.timetable import DstFold, DstGap, Kind, exclusion_of, load_zone, parse
+from pgcron_py.domain.declaration import JobDeclaration, LogLevel
+from pgcron_py.domain.declaration_check import check_declaration, exception_names_of
+from pgcron_py.domain.overlap import CatchupPolicy, OverlapPolicy
+from pgcron_py.errors import InvalidDeclaration, PgCronError
+from pgcron_py.handlers import Function, Handler, bound_arguments, signature_of
+from pgcron_py.timetable import DstFold, DstGap
 
-Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 Seconds = float | timedelta
-
-CONTEXT_NAMES = frozenset({"ctx", "context"})
-
-
-@dataclass(frozen=True, slots=True)
-class Handler:
-    """A registered function. owner: qualified name of its class when it is a method."""
-
-    name: str
-    function: Function
-    transactional: bool = False
-    owner: str | None = None
-
-    @property
-    def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(self.function)
 
 
 class PgCron:
@@ -158,8 +138,8 @@ class PgCron:
                 max_attempts=max_attempts,
                 backoff_ms=_ms(name, "backoff", backoff) or 0,
                 backoff_max_ms=_ms(name, "backoff_max", backoff_max) or 0,
-                retry_on=_exception_names(name, "retry_on", retry_on),
-                no_retry_on=_exception_names(name, "no_retry_on", no_retry_on),
+                retry_on=exception_names_of(name, "retry_on", retry_on),
+                no_retry_on=exception_names_of(name, "no_retry_on", no_retry_on),
                 memory_limit_mib=memory_limit,
                 is_idempotent=idempotent,
                 jitter_ms=_ms(name, "jitter", jitter) or 0,
@@ -229,101 +209,6 @@ cron_job = default_app.cron_job
 handler = default_app.handler
 
 
-def check_declaration(declaration: JobDeclaration) -> None:
-    """Raises InvalidDeclaration for what the database or the planner would refuse later."""
-    name = declaration.name
-    if not 1 <= len(name) <= 200 or name != name.strip() or re.search(r"[\x00-\x1f\x7f]", name):
-        raise InvalidDeclaration(name, "a name has 1 to 200 printable characters and no blanks at its ends")
-    try:
-        kinds = [parse(text, name=name).kind for text in (declaration.schedule, *declaration.extra_schedules)]
-        for text in declaration.excluded_schedules:
-            exclusion_of(text, name=name)
-        load_zone(declaration.timezone)
-    except InvalidSchedule as error:
-        raise InvalidDeclaration(name, f"Invalid cron expression: {error}", hint=error.hint) from error
-    except UnknownTimeZone as error:
-        raise InvalidDeclaration(name, f"timezone: {error}", hint=error.hint) from error
-    _check_timing(declaration, kinds)
-    for field_, low, high in _RANGES:
-        value = getattr(declaration, field_)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high):
-            raise InvalidDeclaration(name, f"{field_} is {value!r}: it must be a whole number from {low} to {high}")
-    for field_ in ("retry_on", "no_retry_on"):
-        _exception_names(name, field_, getattr(declaration, field_))
-    if declaration.backoff_max_ms < declaration.backoff_ms:
-        raise InvalidDeclaration(name, "backoff_max is less than backoff")
-    for field_, known in (
-        ("overlap_policy", OVERLAP_POLICIES),
-        ("catchup_policy", CATCHUP_POLICIES),
-        ("log_level", LOG_LEVELS),
-    ):
-        if (value := getattr(declaration, field_)) not in known:
-            raise InvalidDeclaration(name, f"{field_} is {value!r}: it must be one of {', '.join(known)}")
-    if declaration.is_exclusive is (declaration.overlap_policy == "allow_all"):
-        raise InvalidDeclaration(
-            name, f"is_exclusive is {declaration.is_exclusive}: only allow_all lets runs go on beside one another"
-        )
-    if declaration.is_exclusive and declaration.max_running != 1:
-        raise InvalidDeclaration(
-            name,
-            f"max_running is {declaration.max_running}: only overlap_policy='allow_all' lets more than one run go on",
-        )
-    _check_watch(declaration)
-
-
-def _check_timing(declaration: JobDeclaration, kinds: list[Kind]) -> None:
-    name = declaration.name
-    if Kind.REBOOT in kinds and len(kinds) > 1:
-        raise InvalidDeclaration(
-            name, "extra_schedules: @reboot can't be one of several schedules", hint="declare two jobs"
-        )
-    for field_ in ("extra_schedules", "excluded_schedules"):
-        if len(getattr(declaration, field_)) > 20:
-            raise InvalidDeclaration(
-                name, f"{field_} has {len(getattr(declaration, field_))} schedules: 20 are the most"
-            )
-    start, end = declaration.start_at, declaration.end_at
-    if start is not None and end is not None and start >= end:
-        raise InvalidDeclaration(name, f"end_at ({end}) is not after start_at ({start})")
-    if declaration.min_version is not None and not re.fullmatch(
-        r"[vV]?\d{1,9}(\.\d{1,9})*", declaration.min_version, re.ASCII
-    ):
-        raise InvalidDeclaration(
-            name, f"min_version is {declaration.min_version!r}: it must be dotted numbers such as 1.10.2"
-        )
-
-
-def _check_watch(declaration: JobDeclaration) -> None:
-    factor, url = declaration.slow_factor, declaration.ping_url
-    if factor is not None and (
-        isinstance(factor, bool) or not isinstance(factor, int | float) or not 1 <= factor <= 1e6
-    ):
-        raise InvalidDeclaration(declaration.name, f"slow_factor is {factor!r}: it must be a number from 1 to 1000000")
-    if url is not None and (len(url) > 2000 or not re.fullmatch(r"https?://[^\s\x00-\x1f\x7f]+", url)):
-        raise InvalidDeclaration(declaration.name, "ping_url must begin with http:// or https:// and have no blanks")
-
-
-_RANGES = (
-    ("priority", -100, 100),
-    ("max_attempts", 1, 100),
-    ("max_running", 1, 10_000),
-    ("timeout_ms", 1, 2_678_400_000),
-    ("starting_deadline_ms", 1, 2_678_400_000),
-    ("catchup_window_ms", 1, 31_622_400_000),
-    ("backoff_ms", 0, 86_400_000),
-    ("backoff_max_ms", 0, 2_678_400_000),
-    ("memory_limit_mib", 1, 1_048_576),
-    ("jitter_ms", 0, 86_400_000),
-    ("max_consecutive_failures", 1, 1_000_000),
-    ("retention_days", 1, 36_500),
-    ("retention_count", 1, 1_000_000_000),
-    ("max_runs", 1, 1_000_000_000_000),
-    ("must_succeed_every_ms", 1_000, 31_622_400_000),
-    ("late_after_ms", 1, 31_622_400_000),
-    ("slow_after_ms", 1, 2_678_400_000),
-)
-
-
 def _ms(job: str, name: str, value: Seconds | None) -> int | None:
     if value is None:
         return None
@@ -349,83 +234,6 @@ def _instant(job: str, name: str, value: datetime | str | None) -> datetime | No
     if found is not None and (found.utcoffset() is None or not 1900 < found.year < 9000):
         raise InvalidDeclaration(job, f"{name} is {value!r}: it needs an offset from UTC, and a year from 1901 to 8999")
     return found
-
-
-_EXCEPTION_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-
-
-def _exception_names(job: str, field_: str, values: Sequence[type[BaseException] | str]) -> tuple[str, ...]:
-    if isinstance(values, str | type):
-        raise InvalidDeclaration(job, f"{field_} is {values!r}: it must be a list of exceptions or of their names")
-    names = tuple(exception_names(v)[1] if isinstance(v, type) and issubclass(v, BaseException) else v for v in values)
-    wrong = [name for name in names if not isinstance(name, str) or not _EXCEPTION_NAME.fullmatch(name)]
-    if wrong:
-        raise InvalidDeclaration(
-            job,
-            f"{field_} has {wrong[0]!r}: it must be an exception, or a name such as ValueError or httpx.TimeoutException",
-        )
-    if len(names) > 50:
-        raise InvalidDeclaration(
-            job, f"{field_} has {len(names)} exceptions: 50 are the most", hint="name a base of them"
-        )
-    return names
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """How a handler is called: with a context or not, and with which typed arguments."""
-
-    context: str | None
-    arguments: dict[str, inspect.Parameter] = field(default_factory=dict)
-    types: dict[str, Any] = field(default_factory=dict)
-    takes_any: bool = False
-
-
-def signature_of(handler: Handler) -> Signature:
-    """Raises InvalidDeclaration when the function can't be called by name."""
-    parameters = list(inspect.signature(handler.function).parameters.values())
-    if handler.owner is not None and parameters:
-        parameters = parameters[1:]  # self
-    try:
-        hints = get_type_hints(handler.function)
-    except Exception as error:
-        raise InvalidDeclaration(handler.name, f"its type hints can't be read: {error}") from error
-    context: str | None = None
-    arguments: dict[str, inspect.Parameter] = {}
-    takes_any = False
-    for index, parameter in enumerate(parameters):
-        if parameter.kind is parameter.VAR_KEYWORD:
-            takes_any = True
-        elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise InvalidDeclaration(handler.name, f"parameter {parameter.name!r} can't be passed by name")
-        elif index == 0 and (hints.get(parameter.name) is JobContext or parameter.name in CONTEXT_NAMES):
-            context = parameter.name
-        else:
-            arguments[parameter.name] = parameter
-    return Signature(context, arguments, {name: hints.get(name, Any) for name in arguments}, takes_any)
-
-
-def bound_arguments(job: str, signature: Signature, args: dict[str, Any]) -> dict[str, Any]:
-    """The typed values of a handler's arguments, from a job's args. Raises InvalidDeclaration naming job and argument."""
-    if not signature.arguments and not (args and not signature.takes_any and signature.context is None):
-        return dict(args) if signature.takes_any else {}
-    unknown = set(args) - set(signature.arguments)
-    if unknown and not signature.takes_any:
-        raise InvalidDeclaration(job, f"args has {sorted(unknown)}, which the handler doesn't take")
-    missing = [n for n, p in signature.arguments.items() if p.default is p.empty and n not in args]
-    if missing:
-        raise InvalidDeclaration(job, f"args lacks {missing}, which the handler needs")
-    return {name: _typed(job, name, signature.types.get(name, Any), value) for name, value in args.items()}
-
-
-def _typed(job: str, name: str, type_: Any, value: Any) -> Any:
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(type_).validate_python(value)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        raise InvalidDeclaration(job, f"argument {name!r} is {value!r}: {reason}") from error
 
 
 def load_app(path: str) -> PgCron:

@@ -15,8 +15,8 @@ from psycopg.types.json import Jsonb
 from pgcron_py.app.schedules import described, runs_of
 from pgcron_py.app.session import Caller, Connection, transaction, value
 from pgcron_py.domain.declaration import FIELDS, JobDeclaration
+from pgcron_py.domain.declaration_check import check_declaration
 from pgcron_py.errors import InvalidArguments, JobLocked, JobNotFound
-from pgcron_py.registry import check_declaration
 from pgcron_py.timetable import Description
 
 NOW = "SELECT clock_timestamp()"

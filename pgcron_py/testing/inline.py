@@ -15,8 +15,9 @@ from uuid import UUID, uuid4, uuid5
 from pgcron_py.context import JobContext
 from pgcron_py.domain.words import Cause, Status
 from pgcron_py.errors import InvalidArguments, JobNotFound
+from pgcron_py.handlers import Handler, bound_arguments, signature_of
 from pgcron_py.outcomes import Skip
-from pgcron_py.registry import Handler, PgCron, bound_arguments, signature_of
+from pgcron_py.registry import PgCron
 
 _JOBS = UUID("b7f5c8de-6c2f-4f0e-9d3e-2f1f0a6f5c11")
 _CAUGHT = (Exception, SystemExit)

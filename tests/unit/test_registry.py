@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pgcron_py import InvalidDeclaration, JobContext, PgCron, PgCronError
-from pgcron_py.registry import bound_arguments, load_app, signature_of
+from pgcron_py.handlers import bound_arguments, signature_of
+from pgcron_py.registry import load_app
 
 
 def declare(app: PgCron, name: str = "j", schedule: str = "@daily", **options: object):

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.errors import PgCronError
+from pgcron_py.handlers import schema_of, signature_of
 from pgcron_py.registry import PgCron, load_app
 from pgcron_workers import tracing
 from pgcron_workers.executors.base import RunEnd
@@ -127,7 +128,13 @@ class Child:
 
 def described(app: PgCron) -> Message:
     handlers = [
-        {"name": handler.name, "is_async": handler.is_async, "transactional": handler.transactional}
+        {
+            "name": handler.name,
+            "is_async": handler.is_async,
+            "transactional": handler.transactional,
+            "description": (handler.function.__doc__ or "").strip().partition("\n")[0][:500],
+            "parameters": schema_of(signature_of(handler)),
+        }
         for handler in app.handlers.values()
     ]
     declarations = [declaration.values() for declaration in app.declarations.values()]

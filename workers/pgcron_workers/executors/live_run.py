@@ -12,7 +12,7 @@ from uuid import UUID
 from pgcron_py.context import JobContext
 from pgcron_py.domain.job import Timing
 from pgcron_py.domain.words import JobId, Reason, RunId
-from pgcron_py.registry import Handler
+from pgcron_py.handlers import Handler
 from pgcron_workers.executors.base import Order
 
 Call = Callable[[], Any]

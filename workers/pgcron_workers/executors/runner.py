@@ -18,8 +18,9 @@ from psycopg.errors import InvalidSavepointSpecification
 from pgcron_py.context import JobContext
 from pgcron_py.domain.words import Reason, WorkerId
 from pgcron_py.errors import LeaseLost, PgCronError
+from pgcron_py.handlers import Handler, Signature, bound_arguments, signature_of
 from pgcron_py.outcomes import Skip
-from pgcron_py.registry import Handler, PgCron, Signature, bound_arguments, signature_of
+from pgcron_py.registry import PgCron
 from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.endings import ended, finish_of, recorded, skipped, success
 from pgcron_workers.executors.live_run import Call, LiveRun
