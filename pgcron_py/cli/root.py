@@ -13,6 +13,7 @@ COMMANDS = {
     "workers": ("pgcron_py.cli.workers:workers", "List and drain workers."),
     "backfills": ("pgcron_py.cli.backfills:backfills", "List and cancel backfills of past occurrences."),
     "blackouts": ("pgcron_py.cli.rules:blackouts", "List, set and remove windows in which jobs do not start."),
+    "handlers": ("pgcron_py.cli.handlers:handlers", "List and show handlers: the functions that jobs run."),
     "limits": ("pgcron_py.cli.rules:limits", "Limit how much of a queue, a tag or a handler may run."),
     "pause": ("pgcron_py.cli.fleet:pause", "Pull the kill switch: no worker claims anything."),
     "resume": ("pgcron_py.cli.fleet:resume", "Let the fleet work again."),

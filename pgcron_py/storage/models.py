@@ -97,6 +97,18 @@ class CronBlackout(Base):
     created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
 
 
+class CronHandler(Base):
+    __tablename__ = "cron_handler"
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    app: Mapped[str | None] = mapped_column(Text)
+    release: Mapped[str | None] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    is_async: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    is_transactional: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    parameters: Mapped[Any] = mapped_column(JSONB, nullable=True)
+    published_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+
+
 class CronLimit(Base):
     __tablename__ = "cron_limit"
     kind: Mapped[str] = mapped_column(Text, primary_key=True)

@@ -236,6 +236,7 @@ DECLARE
   changed integer := 0;
   known integer;
 BEGIN
+  PERFORM set_config('pgcron.declaring', 'on', true);  -- the code has checked its arguments against the code
   FOR job IN SELECT e FROM json_array_elements(p_jobs) e ORDER BY e ->> 'name' LOOP
     EXECUTE format('UPDATE pgcron.cron_job j SET (%1$s, release, declared_schedule, undeclared_at) =
         (SELECT %1$s, $2, $3 -> ''declaration'' ->> ''schedule'', NULL::timestamptz FROM json_populate_record(NULL::pgcron.cron_job, $3))
@@ -248,6 +249,7 @@ BEGIN
     END IF;
     changed := changed + 1;
   END LOOP;
+  PERFORM set_config('pgcron.declaring', '', true);
   RETURN changed;
 END $$;
 COMMENT ON FUNCTION pgcron.declare_jobs(text, text, json) IS 'Writes the declarations of one application''s release; used by registration.';

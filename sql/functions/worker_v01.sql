@@ -38,9 +38,10 @@ BEGIN
   PERFORM 1 FROM pgcron.cron_reaper WHERE id = 1 FOR UPDATE;  -- one worker at a time decides whether it is the first
   now_ := clock_timestamp();
   INSERT INTO pgcron.cron_worker (id, host, pid, version, app, release, queues, handlers, concurrency)
-  SELECT w.id, w.host, w.pid, w.version, w.app, w.release, w.queues, coalesce(w.handlers, '[]'), w.concurrency
+  SELECT w.id, w.host, w.pid, w.version, w.app, w.release, w.queues, coalesce((SELECT jsonb_agg(h - 'parameters' - 'description') FROM jsonb_array_elements(w.handlers) h), '[]'), w.concurrency
     FROM json_to_record(p_worker) AS w (id uuid, host text, pid integer, version text, app text, release text,
       queues text[], handlers jsonb, concurrency integer);
+  PERFORM pgcron.publish_handlers(p_worker ->> 'app', p_worker ->> 'release', (p_worker -> 'handlers')::jsonb);
   IF NOT EXISTS (SELECT FROM pgcron.cron_lease WHERE lease_until > now_) THEN
     INSERT INTO pgcron.cron_generation (generation, started_at, worker_id)
     SELECT coalesce(max(generation), 0) + 1, now_, (p_worker ->> 'id')::uuid FROM pgcron.cron_generation;

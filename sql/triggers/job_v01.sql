@@ -3,6 +3,9 @@
 CREATE FUNCTION pgcron.cron_job_before_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pgcron.check_schedules(NEW);
+  IF coalesce(current_setting('pgcron.declaring', true), '') <> 'on' THEN
+    PERFORM pgcron.check_args(NEW.handler, NEW.args);
+  END IF;
   NEW.needs_plan := true;
   NEW.replan_at := clock_timestamp();
   NEW.replan_reason := 'created';
@@ -36,6 +39,9 @@ BEGIN
      IS DISTINCT FROM (OLD.schedule, OLD.extra_schedules, OLD.excluded_schedules, OLD.name) THEN
     PERFORM pgcron.check_schedules(NEW);  -- the name decides what H is
     NEW.schedule_error := NULL;
+  END IF;
+  IF (NEW.handler, NEW.args) IS DISTINCT FROM (OLD.handler, OLD.args) AND coalesce(current_setting('pgcron.declaring', true), '') <> 'on' THEN
+    PERFORM pgcron.check_args(NEW.handler, NEW.args);
   END IF;
   NEW.version := OLD.version + 1;
   NEW.updated_at := clock_timestamp();

@@ -6,7 +6,7 @@ DECLARE
   policy text;
   run uuid;
 BEGIN
-  SELECT name, is_enabled, is_exclusive, running_count, overlap_policy INTO job
+  SELECT name, handler, is_enabled, is_exclusive, running_count, overlap_policy INTO job
     FROM pgcron.cron_job WHERE id = NEW.job_id FOR NO KEY UPDATE;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'Cron job with ID % not found', NEW.job_id USING ERRCODE = 'PC007';
@@ -15,6 +15,9 @@ BEGIN
   ELSIF NOT job.is_enabled THEN
     RAISE EXCEPTION 'Cannot execute disabled job %', quote_literal(job.name)
       USING ERRCODE = 'PC004', HINT = 'enable it first';
+  END IF;
+  IF NEW.cause = 'manual' AND NEW.args IS NOT NULL THEN
+    PERFORM pgcron.check_args(job.handler, NEW.args);
   END IF;
   policy := coalesce(NEW.overlap_policy, job.overlap_policy);
   IF policy = 'allow_all' AND job.is_exclusive THEN

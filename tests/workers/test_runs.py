@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import psycopg
 import pytest
 
 from support.fleet import Fleet, is_alive, wait_for
@@ -366,3 +367,25 @@ def test_a_handlers_connection_notices_a_peer_that_is_gone_without_a_word(fleet:
     settings = fleet.ended("settings")[0]["result"]
     wanted = {"keepalives_idle": "5", "tcp_user_timeout": "10000", "connect_timeout": "5"}
     assert wanted.items() <= settings.items()
+
+
+def test_a_worker_publishes_what_its_handlers_take_and_the_database_holds_others_to_it(fleet: Fleet) -> None:
+    fleet.app(
+        "@app.handler('report')\ndef report(days: int, to: str = 'all'):\n    '''Write the report.'''\n    return days * 2\n"
+    )
+    worker = fleet.start()
+    row = fleet.row(
+        "SELECT description, is_async, release, parameters -> 'required' AS required FROM pgcron.cron_handler"
+    )
+    assert row == {"description": "Write the report.", "is_async": False, "release": "1.0", "required": ["days"]}
+    job = "INSERT INTO pgcron.cron_job (name, schedule, handler, args) VALUES ('r', '@yearly', 'report', %s)"
+    with pytest.raises(psycopg.Error, match="args lacks days"):
+        fleet.do(job, "{}")
+    fleet.do(job, '{"days": 21}')
+    fleet.planned()
+    assert worker.stop() == 0
+    with pytest.raises(psycopg.Error, match=r"args.days is \"x\""):
+        fleet.do("SELECT pgcron.run_now('r', '{\"days\": \"x\"}')")
+    fleet.do("SELECT pgcron.run_now('r')")
+    fleet.start()
+    assert fleet.ended("r")[0]["result"] == 42

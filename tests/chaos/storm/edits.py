@@ -11,7 +11,7 @@ from chaos.storm.plan import Step
 EDITED_JOBS = (
     *(f"{kind}-{number}" for kind in KINDS for number in range(len(SCHEDULES))),
     "plain-jitter", "plain-deadline", "plain-skip", "plain-beside", "plain-strikes", "plain-queue", "plain-one", "plain-replace",
-    "plain-kill", "plain-all", "plain-two", "plain-dark", "plain-limited-0", "plain-limited-1",
+    "plain-kill", "plain-all", "plain-two", "plain-limited-0", "plain-limited-1",
 )  # fmt: skip
 # An edit before the former one was planned (no worker was alive) is accounted as if the former had never been made: a
 # known limit of the product, so the storm waits.
