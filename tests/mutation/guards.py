@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CLAIMS, FINISH = "tests/storage/test_claims.py", "tests/storage/test_finish.py"
+RULES = "tests/storage/test_rules.py"
 LEASES, LOCKS = "tests/storage/test_leases.py", "tests/storage/test_locks.py"
 DEFINITIONS, INDEXES = "tests/sql/test_definitions.py", "tests/sql/test_unique_indexes.py"
 DECIDE, PLANNING = "tests/unit/domain/test_decide.py", "tests/unit/domain/test_planning.py"
@@ -101,6 +102,27 @@ GUARDS = (
         _RECHECK, "WHERE j.id = candidate.id",
         (f"{LOCKS}::test_a_job_that_changed_after_the_claims_snapshot_is_looked_at_again_under_its_lock",),
         is_quick=True,
+    ),
+    Guard(
+        "limits: the row is locked before its use is counted", "pgcron_py/storage/rules.py",
+        "ORDER BY m.kind, m.name FOR NO KEY UPDATE OF m SKIP LOCKED", "ORDER BY m.kind, m.name",
+        (f"{RULES}::test_two_claimers_cannot_both_take_the_last_place",),
+        is_quick=True,
+    ),
+    Guard(
+        "limits: who looked before there were rules claims nothing", "pgcron_py/storage/claims.py",
+        "ELSE NOT (SELECT pgcron.has_rules()) END", "ELSE true END",
+        (f"{RULES}::test_who_looked_before_there_were_rules_claims_nothing",),
+    ),
+    Guard(
+        "alone: claims under way are waited for", "pgcron_py/storage/claims.py",
+        "BEGIN if alone else f\"{BEGIN}; {rules.SHARE_CLAIMS}\"", "BEGIN",
+        (f"{RULES}::test_a_claim_under_way_keeps_it_from_starting",),
+    ),
+    Guard(
+        "alone: the gate is closed for others", "pgcron_py/storage/claims.py",
+        "(SELECT pgcron.alone_gate()) IS NULL", "true",
+        (f"{RULES}::test_a_job_that_runs_alone_waits_for_the_others_and_they_for_it",),
     ),
     Guard(
         "claim: an overlap is judged at the occurrence's instant", "pgcron_py/domain/*.py",
