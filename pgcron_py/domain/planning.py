@@ -9,7 +9,7 @@ from pgcron_py.domain.decide import Advance, advance_after
 from pgcron_py.domain.job import NewMiss, Timing
 from pgcron_py.domain.words import MissReason
 from pgcron_py.errors import InvalidSchedule
-from pgcron_py.timetable import Kind, Plan, parse
+from pgcron_py.timetable import ExcludingPlan, Kind, Plan, parse
 
 _SECOND = timedelta(seconds=1)
 
@@ -18,7 +18,7 @@ _SECOND = timedelta(seconds=1)
 class Replan:
     """A job row that waits for its plan.
 
-    before: the timing by which next_scheduled_for was computed; None when the job was never planned.
+    before: the timing by which next_scheduled_for was computed, in force since planned_from; None when it was never planned.
     changed_at, reason: when the definition changed, and whether it was created, rescheduled or disabled.
     """
 
@@ -30,6 +30,7 @@ class Replan:
     reason: str
     covers_from: datetime
     next_scheduled_for: datetime | None
+    planned_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,20 @@ def _given_up(job: Replan) -> NewMiss | None:
     after = _resolved_to(job)
     first = None if old is None else old.next_after(after)
     if old is None or first is None or first > job.changed_at:
-        return None
+        return _left_out(job, old)
     last = old.latest_before(after, job.changed_at) or first
     count, exact = old.count_between(after, job.changed_at)
     reason = MissReason.DISABLED if job.reason == "disabled" else MissReason.RESCHEDULED
     return NewMiss(reason, job.covers_from, job.changed_at, first, last, max(count, 1), not exact)
+
+
+def _left_out(job: Replan, old: Plan | None) -> NewMiss | None:
+    """Occurrences in minutes that the old definition excluded, where it gave up no other."""
+    after = max(job.covers_from, job.planned_from or job.covers_from)
+    if not isinstance(old, ExcludingPlan) or not (found := old.excluded_between(after, job.changed_at)):
+        return None
+    first, last, count, exact = found
+    return NewMiss(MissReason.EXCLUDED, job.covers_from, job.changed_at, first, last, max(count, 1), not exact)
 
 
 def _is_over(timing: Timing, job: Replan) -> bool:

@@ -16,7 +16,7 @@ from pgcron_py.storage.claims import TIMING_COLUMNS
 _TIMING = TIMING_COLUMNS.count(",") + 1
 
 LOCK_NEEDS_PLAN = """
-SELECT $TIMING_COLUMNS, j.planned, j.scheduled_runs, j.is_enabled, coalesce(j.replan_at, j.covers_from), coalesce(j.replan_reason, 'rescheduled'), j.covers_from, j.next_scheduled_for
+SELECT $TIMING_COLUMNS, j.planned, j.scheduled_runs, j.is_enabled, coalesce(j.replan_at, j.covers_from), coalesce(j.replan_reason, 'rescheduled'), j.covers_from, j.next_scheduled_for, j.planned_from
   FROM pgcron.cron_job j WHERE j.needs_plan AND NOT j.id = ANY (%(skipped)s::uuid[])
  ORDER BY j.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 """.replace("$TIMING_COLUMNS", TIMING_COLUMNS)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
+from pgcron_py.domain.blackout import Blackout
 from pgcron_py.domain.job import Timing
 from pgcron_py.domain.retry import RetryPolicy
 from pgcron_py.domain.words import JobId
@@ -47,6 +48,22 @@ def random_policies(dice: Random) -> Policies:
     )  # fmt: skip
 
 
+def random_blackout(dice: Random, now: datetime) -> Blackout:
+    action = dice.choice(("skip", "delay"))
+    if dice.random() < 0.5:
+        begin = now + timedelta(hours=dice.uniform(0, 100))
+        return Blackout("once", action, starts_at=begin, ends_at=begin + timedelta(hours=dice.uniform(0.1, 12)))
+    schedule = dice.choice(("0 22 * * *", "30 1 * * 6,0", "0 */6 * * *"))
+    return Blackout(
+        "again",
+        action,
+        schedule=schedule,
+        timezone=dice.choice(ZONES),
+        duration=timedelta(minutes=dice.randint(1, 120)),
+    )
+
+
 def random_row(dice: Random, now: datetime) -> Row:
+    blackouts = tuple(random_blackout(dice, now) for _ in range(dice.choice((0, 0, 0, 1, 2))))
     timing = random_timing(dice, UUID(int=dice.getrandbits(128)), now.replace(microsecond=0))
-    return Row(timing, random_policies(dice), now)
+    return Row(timing, random_policies(dice), now, blackouts=blackouts)

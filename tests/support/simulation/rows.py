@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from pgcron_py.domain.blackout import Blackout
 from pgcron_py.domain.decide import Advance, Decision, advance_after, decide
 from pgcron_py.domain.job import Job, NewRun, Request, Timing
 from pgcron_py.domain.planning import Replan, replan
@@ -105,6 +106,7 @@ class Row:
     ledger: list[Element] = field(default_factory=list)
     to_cancel: set[RunId] = field(default_factory=set)
     eras: list[Era] = field(default_factory=list)
+    blackouts: tuple[Blackout, ...] = ()
 
     def __post_init__(self) -> None:
         self.covers_from = self.replan_at = self.era_begins = self.ledger_from
@@ -123,9 +125,9 @@ class Row:
 
     # -- what a worker does
 
-    def claim(self, worker: int, now: datetime, prepared: Advance | None = None) -> list[Run]:
+    def claim(self, worker: int, now: datetime, prepared: Advance | None = None, slots: int | None = None) -> list[Run]:
         due = [pending.request for pending in self.requests if pending.run_after <= now]
-        return self._write(worker, now, decide(self._job(due), now, _new_id, prepared))
+        return self._write(worker, now, decide(self._job(due), now, _new_id, prepared, slots))
 
     def prepared(self) -> Advance | None:
         """What a worker computed ahead of time."""
@@ -141,7 +143,7 @@ class Row:
             retry_on=[], no_retry_on=[], memory_limit_mib=None,
             is_idempotent=policies.retry.is_idempotent, next_scheduled_for=self.next_scheduled_for, next_run_at=self.next_run_at,
             covers_from=self.covers_from, run_seq=self.run_seq, running_count=len(self.running), last_run_at=self.last_run_at,
-            last_completed_at=self.last_completed_at, planned_from=self.planned_from, scheduled_runs=self.scheduled_runs, requests=tuple(requests), buffered=len(self._buffered()),
+            last_completed_at=self.last_completed_at, planned_from=self.planned_from, scheduled_runs=self.scheduled_runs, requests=tuple(requests), buffered=len(self._buffered()), blackouts=self.blackouts,
         )  # fmt: skip
 
     def _write(self, worker: int, now: datetime, decision: Decision) -> list[Run]:
@@ -150,6 +152,8 @@ class Row:
         for new in decision.requests:
             request = Request(RequestId(_new_id()), Cause.BUFFERED, new.scheduled_for, 1, "pgcron", None, new.covers)
             self.requests.append(Pending(request, new.scheduled_for))
+        for request, until in decision.postponed:
+            next(pending for pending in self.requests if pending.request.id == request.id).run_after = until
         self.requests.sort(key=lambda pending: pending.run_after)
         if decision.ends_others:
             self.to_cancel |= set(self.running)
@@ -210,7 +214,7 @@ class Row:
 
     def plan(self) -> None:
         new = replan(
-            Replan(self.timing, self.planned, self.scheduled_runs, self.is_enabled, self.replan_at, self.replan_reason or "rescheduled", self.covers_from, self.next_scheduled_for)
+            Replan(self.timing, self.planned, self.scheduled_runs, self.is_enabled, self.replan_at, self.replan_reason or "rescheduled", self.covers_from, self.next_scheduled_for, self.planned_from)
         )  # fmt: skip
         if self.planned is not None:
             self.close_era(self.replan_at)

@@ -177,7 +177,8 @@ class Worker:
     def _claim(self, row: Row) -> None:
         world = self._world
         most = 1 if row.policies.is_exclusive else row.policies.max_running
-        begun = row.claim(self.name, world.now, row.prepared() if world._happens(2) else None)
+        slots = world.dice.choice((0, 1, 2)) if world._happens(20) else None  # what a limit leaves
+        begun = row.claim(self.name, world.now, row.prepared() if world._happens(2) else None, slots)
         assert len(row.running) <= most, "more runs than may go on"
         for run in begun:
             world.perform(row, run, self)
