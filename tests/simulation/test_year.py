@@ -1,0 +1,31 @@
+"""A month of a mixed fleet, a year with PGCRON_PROOF=1: the ledger of each month is complete; and how fast decisions are."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+
+import pytest
+
+from support.simulation.year import BEGIN, Year
+
+MONTHS = 12 if os.environ.get("PGCRON_PROOF") == "1" else 1
+MONTH = timedelta(days=30.4375)
+GOAL_PER_SECOND = 10_000
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+def test_the_ledger_of_a_mixed_fleet_is_complete() -> None:
+    year = Year(int(os.environ.get("PGCRON_SEED", "2026")))
+    started = time.process_time()
+    for month in range(1, MONTHS + 1):
+        year.play(BEGIN + month * MONTH)
+    seconds = time.process_time() - started
+    per_second = year.told["occurrences"] / seconds
+    print(
+        f"\n{MONTHS} months in {seconds:.0f} s of processor time, {per_second:,.0f} occurrences a second: {dict(year.told)}"
+    )
+    assert year.told["occurrences"] > 300_000 * MONTHS
+    assert {"overlap", "disabled", "blackout", "excluded", "coalesced"} <= year.told.keys()
