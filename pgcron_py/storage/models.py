@@ -248,10 +248,12 @@ class CronOutbox(Base):
     job_id: Mapped[UUID | None] = mapped_column(Uuid)
     job_name: Mapped[str | None] = mapped_column(Text)
     run_id: Mapped[UUID | None] = mapped_column(Uuid)
+    alert_id: Mapped[UUID | None] = mapped_column(Uuid)
     payload: Mapped[Any] = mapped_column(JSONB, server_default=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
-    delivered_at: Mapped[datetime | None] = mapped_column(_instant())
-    attempts: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    dispatched_at: Mapped[datetime | None] = mapped_column(_instant())
+    read_at: Mapped[datetime | None] = mapped_column(_instant())
+    read_by: Mapped[str | None] = mapped_column(Text)
 
 
 class CronReaper(Base):
