@@ -18,7 +18,7 @@ FILES = (
     "grants/notifications_v01.sql",
 )
 FUNCTIONS = (
-    "tell_failures", "tell_recoveries", "acknowledge", "mark_read", "name_matches", "dispatch_outbox", "muted_until",
+    "tell_failures", "tell_recoveries", "ping_ends", "acknowledge", "mark_read", "name_matches", "dispatch_outbox", "muted_until",
     "delivery_backoff", "take_deliveries", "settle_delivery", "channel_id", "add_channel", "edit_channel",
     "remove_channel", "mute", "unmute", "retry_deliveries", "test_channel",
 )  # fmt: skip
@@ -33,6 +33,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     driver = op.get_bind().connection.dbapi_connection
     driver.execute("DROP TRIGGER cron_outbox_notify ON pgcron.cron_outbox")
-    driver.execute("DROP TABLE pgcron.cron_delivery, pgcron.cron_mute, pgcron.cron_channel, pgcron.cron_watch, pgcron.cron_alert")
+    driver.execute("DROP INDEX pgcron.cron_job_pinged_idx")
+    driver.execute(
+        "DROP TABLE pgcron.cron_delivery, pgcron.cron_mute, pgcron.cron_channel, pgcron.cron_watch, pgcron.cron_alert"
+    )
     for name in (*FUNCTIONS, "channel_address", "cron_outbox_notify", "cron_channel_before", "cron_channel_audit"):
         driver.execute(f"DROP FUNCTION pgcron.{name}")

@@ -43,7 +43,9 @@ def sent(request: Request) -> None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     try:
-        connection.request(request.method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), request.body, headers)
+        connection.request(
+            request.method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), request.body, headers
+        )
         answer = connection.getresponse()
         answer.read(1024)
     except TimeoutError:

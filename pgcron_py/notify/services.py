@@ -48,12 +48,15 @@ def service(url: str) -> Any:
 def send(url: str, message: Message) -> None:
     """Raises SendFailed."""
     made = service(url)
+    import apprise
+
     headers = getattr(made, "headers", None)
     if isinstance(headers, dict):  # of e-mail and of generic HTTP services
         headers |= {"X-Pgcron-Key": message.key}
         if message.alert_id:  # mail programs show a failure and its recovery together
             headers["References"] = f"<{message.alert_id}@pgcron>"
     kind = KINDS.get(message.event, "failure")
-    if not made.notify(body=text(message), title=title(message), notify_type=kind):
+    sending = apprise.Apprise(made)  # and not `made` itself: this one makes HTML of the text where a service wants that
+    if not sending.notify(text(message), title(message), notify_type=kind, body_format=apprise.NotifyFormat.TEXT):
         raise SendFailed(_OVERHEARD.taken() or "the service refused, and apprise doesn't say why")
     _OVERHEARD.taken()

@@ -9,9 +9,12 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from pgcron_py.domain.words import JobId
+
 LEASE_MS = 60_000
 TAKE = "SELECT id, token, kind, attempt, lane, url, secret, message FROM pgcron.take_deliveries(%(limit)s, %(lease)s, %(busy)s)"
 SETTLE = "SELECT pgcron.settle_delivery(%(id)s, %(token)s, %(error)s)"
+PINGED = "SELECT id, ping_url FROM pgcron.cron_job WHERE ping_url IS NOT NULL"
 NEXT = "SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8 FROM pgcron.cron_delivery WHERE state = 'PENDING'"
 
 Outcome = Literal["DELIVERED", "PENDING", "GIVEN_UP", "SKIPPED", "LOST"]
@@ -48,6 +51,11 @@ async def settle(connection: AsyncConnection, delivery: Delivery, error: str | N
     assert row is not None
     outcome: Outcome = row[0]
     return outcome
+
+
+async def pinged_jobs(connection: AsyncConnection) -> dict[JobId, str]:
+    """The ping_url of each job that has one."""
+    return {JobId(row[0]): row[1] for row in await (await connection.execute(PINGED)).fetchall()}
 
 
 async def seconds_to_next(connection: AsyncConnection) -> float | None:

@@ -41,6 +41,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.tell_recoveries(uuid[]) IS 'Resolves the alerts that a success of these jobs ends, and tells it.';
 
+-- A run that is tried again has not failed yet.
+CREATE FUNCTION pgcron.ping_ends(p_runs uuid[], p_retried uuid[], p_jobs uuid[]) RETURNS void LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+  INSERT INTO pgcron.cron_delivery (kind, job_id, run_id, ping)
+  SELECT 'ping', l.job_id, l.id, CASE l.status WHEN 'SUCCESS' THEN 'success' ELSE 'fail' END
+    FROM pgcron.cron_log l WHERE l.id = ANY (p_runs) AND l.job_id = ANY (p_jobs) AND NOT l.id = ANY (p_retried) ORDER BY l.job_id, l.seq
+$$;
+COMMENT ON FUNCTION pgcron.ping_ends(uuid[], uuid[], uuid[]) IS 'Has the ends of runs of these jobs told to their ping_url.';
+
 CREATE FUNCTION pgcron.acknowledge(p_alert uuid) RETURNS boolean LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE pgcron.cron_alert SET acknowledged_at = clock_timestamp(), acknowledged_by = left(pgcron.actor(), 200)

@@ -18,6 +18,7 @@ DECLARE
   failed uuid[];
   struck uuid[];
   succeeded uuid[];
+  pinged uuid[];
 BEGIN
   PERFORM 1 FROM pgcron.cron_job j
     WHERE j.id IN (SELECT i.job_id FROM json_to_recordset(p_runs) AS i (job_id uuid))
@@ -61,12 +62,12 @@ BEGIN
       next_request_at = CASE WHEN j.requests_waiting AND j.is_enabled THEN
         (SELECT min(r.run_after) FROM pgcron.cron_request r WHERE r.job_id = j.id AND r.state = 'PENDING')
         ELSE j.next_request_at END
-    FROM tally t WHERE j.id = t.job_id
+    FROM tally t WHERE j.id = t.job_id RETURNING j.id, j.ping_url
   )
   SELECT array_agg(d.id), array_agg(d.id) FILTER (WHERE d.retry_after_ms IS NOT NULL),
          array_agg(d.id) FILTER (WHERE d.is_strike), array_agg(DISTINCT d.job_id) FILTER (WHERE d.is_strike),
-         array_agg(DISTINCT d.job_id) FILTER (WHERE d.status = 'SUCCESS')
-    INTO recorded, retried, failed, struck, succeeded FROM done d;
+         array_agg(DISTINCT d.job_id) FILTER (WHERE d.status = 'SUCCESS'), (SELECT array_agg(m.id) FROM moved m WHERE m.ping_url IS NOT NULL)
+    INTO recorded, retried, failed, struck, succeeded, pinged FROM done d;
 
   IF retried IS NOT NULL THEN
     PERFORM pgcron.ask_for_retries(retried, p_runs);
@@ -78,6 +79,9 @@ BEGIN
   END IF;
   IF EXISTS (SELECT FROM pgcron.cron_alert a WHERE a.job_id = ANY (succeeded) AND a.resolved_at IS NULL) THEN
     PERFORM pgcron.tell_recoveries(succeeded);
+  END IF;
+  IF pinged IS NOT NULL THEN
+    PERFORM pgcron.ping_ends(recorded, coalesce(retried, '{}'), pinged);
   END IF;
 
   IF cardinality(recorded) = json_array_length(p_runs) THEN

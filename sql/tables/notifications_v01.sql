@@ -117,3 +117,5 @@ CREATE INDEX cron_delivery_due_idx ON pgcron.cron_delivery (next_attempt_at) WHE
 CREATE INDEX cron_delivery_lane_idx ON pgcron.cron_delivery (lane, id) WHERE state = 'PENDING';
 CREATE INDEX cron_delivery_alert_idx ON pgcron.cron_delivery (alert_id) WHERE alert_id IS NOT NULL;
 CREATE INDEX cron_delivery_given_up_idx ON pgcron.cron_delivery (ended_at) WHERE state = 'GIVEN_UP';
+
+CREATE INDEX cron_job_pinged_idx ON pgcron.cron_job (id) WHERE ping_url IS NOT NULL;

@@ -44,7 +44,8 @@ class _Child:
 
     async def failure_of(self, order: Order, limit: float) -> str | None:
         assert self.process.stdin is not None
-        future = self.waiting[order["key"]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self.waiting[order["key"]] = future
         try:
             self.process.stdin.write(json.dumps(order).encode() + b"\n")
             async with asyncio.timeout(limit):
