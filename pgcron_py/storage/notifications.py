@@ -14,6 +14,7 @@ from pgcron_py.domain.words import JobId
 LEASE_MS = 60_000
 TAKE = "SELECT id, token, kind, attempt, lane, url, secret, message FROM pgcron.take_deliveries(%(limit)s, %(lease)s, %(busy)s)"
 SETTLE = "SELECT pgcron.settle_delivery(%(id)s, %(token)s, %(error)s)"
+LOOK = "SELECT pgcron.check_alerts()"
 PINGED = "SELECT id, ping_url FROM pgcron.cron_job WHERE ping_url IS NOT NULL"
 NEXT = "SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8 FROM pgcron.cron_delivery WHERE state = 'PENDING'"
 
@@ -51,6 +52,13 @@ async def settle(connection: AsyncConnection, delivery: Delivery, error: str | N
     assert row is not None
     outcome: Outcome = row[0]
     return outcome
+
+
+async def look(connection: AsyncConnection) -> bool:
+    """Opens, tells and resolves what no run tells. False: somebody else did so just before."""
+    row = await (await connection.execute(LOOK)).fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 async def pinged_jobs(connection: AsyncConnection) -> dict[JobId, str]:

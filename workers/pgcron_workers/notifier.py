@@ -67,6 +67,7 @@ class Notifier(Observer):
     async def run_once(self) -> float:
         await self._settle()
         if time.monotonic() - self._looked >= EVERY:
+            await self._session.run(notifications.look)
             self._pinged = await self._session.run(notifications.pinged_jobs)
             self._looked = time.monotonic()
         self._send_starts()
