@@ -91,11 +91,13 @@ $$;
 COMMENT ON FUNCTION pgcron.alert_conditions(timestamptz) IS
   'What is wrong with jobs right now, or was since p_since, beside failures: late, slow, unsuccessful, no_worker. Reads only; needs no worker.';
 
--- One statement opens what is new, tells it when it is ripe, and resolves what is over.
+-- First what is new is opened; then, if anything is open, a second statement looks again: a success that committed while the first waited
+-- for its lock must not be told as an alert. It tells what is still so, and resolves the rest.
 CREATE FUNCTION pgcron.check_alerts() RETURNS boolean LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   watch record;
   now_ timestamptz;
+  since timestamptz;
 BEGIN
   SELECT * INTO watch FROM pgcron.cron_watch
    WHERE id = 1 AND (looked_at IS NULL OR looked_at <= clock_timestamp() - every_ms * interval '0.9 ms') FOR UPDATE SKIP LOCKED;
@@ -103,46 +105,46 @@ BEGIN
     RETURN false;
   END IF;
   now_ := clock_timestamp();
+  since := coalesce(watch.looked_at, now_ - interval '1 min');
   IF watch.looked_at < now_ - watch.silent_after_ms * interval '1 ms' THEN
     PERFORM pgcron.tell_silence(watch.looked_at, now_);
   END IF;
 
-  WITH found AS MATERIALIZED (
-    SELECT DISTINCT ON (c.job_id, c.kind) c.* FROM pgcron.alert_conditions(coalesce(watch.looked_at, now_ - interval '1 min')) c
-     ORDER BY c.job_id, c.kind
-  ), missed AS (
-    SELECT DISTINCT ON (m.job_id) 'missed' AS kind, m.job_id, j.name AS job_name, m.id AS source_id,
-           jsonb_build_object('reason', m.reason, 'misses', m.count, 'scheduled_for', m.first_scheduled_for) AS detail
-      FROM pgcron.cron_miss m JOIN pgcron.cron_job j ON j.id = m.job_id
-     WHERE m.id > pgcron.uuid_v7_at(coalesce(watch.looked_at, now_) - interval '1 min') AND m.reason IN ('too_late', 'buffer_overflow', 'no_worker')
-       AND NOT EXISTS (SELECT FROM pgcron.cron_alert a WHERE a.job_id = m.job_id AND a.kind = 'missed' AND a.source_id >= m.id)
-     ORDER BY m.job_id, m.id DESC
-  ), opened AS (
-    INSERT INTO pgcron.cron_alert (kind, job_id, job_name, source_id, detail, opened_at, told_at)
-    SELECT f.kind, f.job_id, f.job_name, f.source_id, f.detail, now_, CASE WHEN f.kind <> 'no_worker' THEN now_ END
-      FROM (SELECT * FROM found UNION ALL SELECT * FROM missed) f
-      -- a run that was told as slow is not told again
-     WHERE NOT EXISTS (SELECT FROM pgcron.cron_alert a WHERE a.job_id = f.job_id AND a.kind = f.kind AND a.source_id = f.source_id)
-     ORDER BY f.job_id, f.kind
-    ON CONFLICT (job_id, kind) WHERE resolved_at IS NULL DO NOTHING
-    RETURNING id, kind, job_id, job_name, source_id, detail, told_at
-  ), ripe AS (
-    UPDATE pgcron.cron_alert a SET told_at = now_ FROM found f
-     WHERE a.job_id = f.job_id AND a.kind = f.kind AND a.resolved_at IS NULL AND a.told_at IS NULL
-       AND a.opened_at <= now_ - watch.no_worker_after_ms * interval '1 ms'
-    RETURNING a.id, a.kind, a.job_id, a.job_name, a.source_id, a.detail || jsonb_build_object('since', a.opened_at) AS detail, a.told_at
-  ), over AS (
-    UPDATE pgcron.cron_alert a SET resolved_at = now_
-     WHERE a.resolved_at IS NULL AND a.kind IN ('late', 'slow', 'unsuccessful', 'no_worker')
-       AND NOT EXISTS (SELECT FROM found f WHERE f.job_id = a.job_id AND f.kind = a.kind)
-    RETURNING a.id, a.kind, a.job_id, a.job_name, a.opened_at, a.told_at
-  )
-  INSERT INTO pgcron.cron_outbox (event, job_id, job_name, run_id, alert_id, payload)
-  SELECT t.event, t.job_id, t.job_name, t.run_id, t.id, t.detail FROM (
-    SELECT kind AS event, job_id, job_name, CASE WHEN kind IN ('late', 'slow') THEN source_id END AS run_id, id, detail FROM opened WHERE told_at IS NOT NULL
-    UNION ALL SELECT kind, job_id, job_name, NULL, id, detail FROM ripe
-    UNION ALL SELECT 'recovered', job_id, job_name, NULL, id, jsonb_build_object('kind', kind, 'since', opened_at) FROM over WHERE told_at IS NOT NULL) t
-    JOIN pgcron.cron_job j ON j.id = t.job_id AND j.notify_on_failure ORDER BY t.id;
+  INSERT INTO pgcron.cron_alert (kind, job_id, job_name, source_id, detail, opened_at)
+  SELECT DISTINCT ON (f.job_id, f.kind) f.kind, f.job_id, f.job_name, f.source_id, f.detail, now_ FROM (
+      SELECT * FROM pgcron.alert_conditions(since)
+      UNION ALL
+      -- a minute more than since: a miss that was written before the last look may have been committed after it
+      SELECT 'missed', m.job_id, j.name, m.id, jsonb_build_object('reason', m.reason, 'misses', m.count, 'scheduled_for', m.first_scheduled_for)
+        FROM pgcron.cron_miss m JOIN pgcron.cron_job j ON j.id = m.job_id
+       WHERE m.id > pgcron.uuid_v7_at(since - interval '1 min') AND m.reason IN ('too_late', 'buffer_overflow', 'no_worker')
+         AND NOT EXISTS (SELECT FROM pgcron.cron_alert a WHERE a.job_id = m.job_id AND a.kind = 'missed' AND (a.resolved_at > m.created_at OR a.resolved_at IS NULL))
+    ) f
+    -- a run that was told as slow or late is not told again
+   WHERE NOT EXISTS (SELECT FROM pgcron.cron_alert a WHERE a.job_id = f.job_id AND a.kind = f.kind AND a.source_id = f.source_id)
+   ORDER BY f.job_id, f.kind
+  ON CONFLICT (job_id, kind) WHERE resolved_at IS NULL DO NOTHING;
+
+  IF FOUND OR EXISTS (SELECT FROM pgcron.cron_alert a WHERE a.resolved_at IS NULL AND a.kind IN ('late', 'slow', 'unsuccessful', 'no_worker')) THEN
+    WITH found AS MATERIALIZED (
+      SELECT c.kind, c.job_id FROM pgcron.alert_conditions(since) c
+    ), ripe AS (
+      UPDATE pgcron.cron_alert a SET told_at = now_
+       WHERE a.resolved_at IS NULL AND a.told_at IS NULL AND (a.kind = 'missed' OR EXISTS (SELECT FROM found f WHERE f.job_id = a.job_id AND f.kind = a.kind))
+         AND (a.kind <> 'no_worker' OR a.opened_at <= now_ - watch.no_worker_after_ms * interval '1 ms')
+      RETURNING a.id, a.kind AS event, a.job_id, a.job_name, CASE WHEN a.kind IN ('late', 'slow') THEN a.source_id END AS run_id,
+        CASE a.kind WHEN 'no_worker' THEN jsonb_build_object('since', a.opened_at) ELSE '{}' END || a.detail AS payload
+    ), over AS (
+      UPDATE pgcron.cron_alert a SET resolved_at = now_
+       WHERE a.resolved_at IS NULL AND a.kind IN ('late', 'slow', 'unsuccessful', 'no_worker')
+         AND NOT EXISTS (SELECT FROM found f WHERE f.job_id = a.job_id AND f.kind = a.kind)
+      RETURNING a.id, 'recovered' AS event, a.job_id, a.job_name, NULL::uuid AS run_id, jsonb_build_object('kind', a.kind, 'since', a.opened_at) AS payload, a.told_at
+    )
+    INSERT INTO pgcron.cron_outbox (event, job_id, job_name, run_id, alert_id, payload)
+    SELECT t.event, t.job_id, t.job_name, t.run_id, t.id, t.payload FROM (
+      SELECT * FROM ripe UNION ALL SELECT id, event, job_id, job_name, run_id, payload FROM over WHERE told_at IS NOT NULL) t
+      JOIN pgcron.cron_job j ON j.id = t.job_id AND j.notify_on_failure ORDER BY t.id;
+  END IF;
 
   UPDATE pgcron.cron_watch SET looked_at = now_ WHERE id = 1;
   RETURN true;
