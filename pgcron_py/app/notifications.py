@@ -17,7 +17,7 @@ INBOX = """
 SELECT o.id, o.created_at, o.event, o.job_name AS job, o.run_id, o.alert_id, o.payload, o.read_at, o.read_by, current_database() AS database,
   a.resolved_at IS NULL AND a.id IS NOT NULL AS is_open, a.acknowledged_by
 FROM pgcron.cron_outbox o LEFT JOIN pgcron.cron_alert a ON a.id = o.alert_id
-WHERE %(all)s OR o.read_at IS NULL ORDER BY o.id DESC LIMIT %(limit)s
+WHERE %(all)s OR o.read_at IS NULL ORDER BY o.seq DESC LIMIT %(limit)s
 """
 ALERTS = """
 SELECT a.id, a.kind, a.job_name AS job, a.opened_at, a.told_at, a.count, a.acknowledged_by, a.resolved_at, a.detail
@@ -28,7 +28,7 @@ SELECT d.id, c.name AS channel, coalesce(o.event, 'ping ' || d.ping) AS event, c
   d.created_at, d.ended_at, CASE WHEN d.state = 'PENDING' THEN d.next_attempt_at END AS next_attempt_at, d.claim_token IS NOT NULL AS is_on_its_way, d.last_error
 FROM pgcron.cron_delivery d LEFT JOIN pgcron.cron_channel c ON c.id = d.channel_id LEFT JOIN pgcron.cron_outbox o ON o.id = d.outbox_id
   LEFT JOIN pgcron.cron_job j ON j.id = d.job_id
-WHERE (%(all)s OR d.state IN ('PENDING', 'GIVEN_UP')) AND (%(channel)s::text IS NULL OR c.name = %(channel)s) ORDER BY d.id DESC LIMIT %(limit)s
+WHERE (%(all)s OR d.state IN ('PENDING', 'GIVEN_UP')) AND (%(channel)s::text IS NULL OR c.name = %(channel)s) ORDER BY d.seq DESC LIMIT %(limit)s
 """
 MUTES = """
 SELECT m.id, c.name AS channel, j.name AS job, m.starts_at, m.ends_at, m.reason, m.muted_by FROM pgcron.cron_mute m

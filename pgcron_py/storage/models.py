@@ -17,6 +17,7 @@ from sqlalchemy import (
     Double,
     FetchedValue,
     ForeignKey,
+    Identity,
     Integer,
     MetaData,
     SmallInteger,
@@ -258,6 +259,7 @@ class CronMiss(Base):
 class CronOutbox(Base):
     __tablename__ = "cron_outbox"
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
+    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     event: Mapped[str] = mapped_column(Text)
     job_id: Mapped[UUID | None] = mapped_column(Uuid)
     job_name: Mapped[str | None] = mapped_column(Text)
@@ -360,6 +362,7 @@ class CronChannel(Base):
 class CronDelivery(Base):
     __tablename__ = "cron_delivery"
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
+    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     kind: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
     outbox_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("pgcron.cron_outbox.id", ondelete="CASCADE"))
     channel_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("pgcron.cron_channel.id", ondelete="CASCADE"))

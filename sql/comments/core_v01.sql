@@ -204,6 +204,7 @@ COMMENT ON COLUMN pgcron.cron_audit.transaction_id IS 'Entries of one transactio
 
 COMMENT ON TABLE pgcron.cron_outbox IS 'What is worth telling, written in the transaction of what it tells. Also the inbox: it is kept whether or not a channel carries it.';
 COMMENT ON COLUMN pgcron.cron_outbox.id IS 'Identity.';
+COMMENT ON COLUMN pgcron.cron_outbox.seq IS 'Order of writing; ids of one millisecond have none.';
 COMMENT ON COLUMN pgcron.cron_outbox.event IS 'What happened.';
 COMMENT ON COLUMN pgcron.cron_outbox.job_id IS 'The job; NULL for the fleet.';
 COMMENT ON COLUMN pgcron.cron_outbox.job_name IS 'Its name then.';

@@ -45,6 +45,7 @@ COMMENT ON COLUMN pgcron.cron_mute.created_at IS 'When.';
 
 COMMENT ON TABLE pgcron.cron_delivery IS 'Messages to be sent, and what became of them: one row for each message and channel, or ping. Delivered pings leave no row.';
 COMMENT ON COLUMN pgcron.cron_delivery.id IS 'Identity, and key: receivers know a repeated message by it.';
+COMMENT ON COLUMN pgcron.cron_delivery.seq IS 'Order of making.';
 COMMENT ON COLUMN pgcron.cron_delivery.kind IS 'notification, or ping (to the ping_url of a job).';
 COMMENT ON COLUMN pgcron.cron_delivery.outbox_id IS 'The message.';
 COMMENT ON COLUMN pgcron.cron_delivery.channel_id IS 'The channel.';

@@ -12,7 +12,7 @@ DECLARE
   messages uuid[];
 BEGIN
   SELECT array_agg(o.id) INTO messages FROM (
-    SELECT x.id FROM pgcron.cron_outbox x WHERE x.dispatched_at IS NULL ORDER BY x.id LIMIT p_limit FOR UPDATE SKIP LOCKED) o;
+    SELECT x.id FROM pgcron.cron_outbox x WHERE x.dispatched_at IS NULL ORDER BY x.seq LIMIT p_limit FOR UPDATE SKIP LOCKED) o;
   IF messages IS NULL THEN
     RETURN 0;
   END IF;
@@ -25,7 +25,7 @@ BEGIN
       WHEN o.job_id IS NULL THEN c.tags IS NULL AND c.jobs IS NULL OR o.event = ANY (c.events)
       ELSE (c.tags IS NULL OR j.tags && c.tags)
        AND (c.jobs IS NULL OR EXISTS (SELECT FROM unnest(c.jobs) p WHERE pgcron.name_matches(o.job_name, p))) END)
-   ORDER BY o.id
+   ORDER BY o.seq
   ON CONFLICT (outbox_id, channel_id) DO NOTHING;
   UPDATE pgcron.cron_outbox SET dispatched_at = clock_timestamp() WHERE id = ANY (messages);
   RETURN cardinality(messages);
@@ -60,11 +60,11 @@ BEGIN
   SELECT array_agg(d.id) INTO due FROM (
     SELECT x.id FROM pgcron.cron_delivery x
      WHERE x.state = 'PENDING' AND x.next_attempt_at <= clock_timestamp() AND NOT x.lane = ANY (p_busy)
-       AND NOT EXISTS (SELECT FROM pgcron.cron_delivery e WHERE e.state = 'PENDING' AND e.lane = x.lane AND e.id < x.id
+       AND NOT EXISTS (SELECT FROM pgcron.cron_delivery e WHERE e.state = 'PENDING' AND e.lane = x.lane AND e.seq < x.seq
                         AND e.next_attempt_at <= clock_timestamp())
-       AND NOT EXISTS (SELECT FROM pgcron.cron_delivery e WHERE e.state = 'PENDING' AND e.lane = x.lane AND e.id < x.id
+       AND NOT EXISTS (SELECT FROM pgcron.cron_delivery e WHERE e.state = 'PENDING' AND e.lane = x.lane AND e.seq < x.seq
                         AND e.alert_id = x.alert_id)
-     ORDER BY x.next_attempt_at LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
+     ORDER BY x.next_attempt_at, x.seq LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
 
   UPDATE pgcron.cron_delivery d SET is_muted = true, next_attempt_at = m.until FROM (
     SELECT x.id, pgcron.muted_until(x.channel_id, o.job_id) AS until FROM pgcron.cron_delivery x JOIN pgcron.cron_outbox o ON o.id = x.outbox_id
@@ -74,8 +74,9 @@ BEGIN
   UPDATE pgcron.cron_delivery d SET state = s.state, ended_at = clock_timestamp(), claim_token = NULL, last_error = coalesce(s.why, d.last_error)
     FROM (SELECT x.id, v.* FROM pgcron.cron_delivery x LEFT JOIN pgcron.cron_outbox o ON o.id = x.outbox_id
       LEFT JOIN pgcron.cron_channel c ON c.id = x.channel_id LEFT JOIN pgcron.cron_alert a ON a.id = x.alert_id CROSS JOIN LATERAL (
-        SELECT 'SKIPPED', 'muted, as its alert was' WHERE x.is_muted AND o.event = 'recovered' AND NOT EXISTS (
-          SELECT FROM pgcron.cron_delivery t WHERE t.channel_id = x.channel_id AND t.alert_id = x.alert_id AND t.state = 'DELIVERED')
+        SELECT 'SKIPPED', 'its alert was not told either' WHERE o.event = 'recovered'
+          AND EXISTS (SELECT FROM pgcron.cron_delivery t WHERE t.channel_id = x.channel_id AND t.alert_id = x.alert_id AND t.state = 'SKIPPED')
+          AND NOT EXISTS (SELECT FROM pgcron.cron_delivery t WHERE t.channel_id = x.channel_id AND t.alert_id = x.alert_id AND t.state = 'DELIVERED')
         UNION ALL SELECT 'SKIPPED', 'muted, and over since' WHERE x.is_muted AND o.event <> 'recovered' AND a.resolved_at IS NOT NULL
         UNION ALL SELECT 'SKIPPED', 'the channel is disabled' WHERE NOT c.is_enabled AND o.event <> 'test'
         UNION ALL SELECT 'SKIPPED', 'too old' WHERE x.kind = 'ping' AND x.created_at < clock_timestamp() - interval '1 h'
@@ -98,7 +99,7 @@ BEGIN
         'database', current_database(), 'payload', o.payload) END
     FROM taken t LEFT JOIN pgcron.cron_outbox o ON o.id = t.outbox_id LEFT JOIN pgcron.cron_channel c ON c.id = t.channel_id
     LEFT JOIN pgcron.cron_job j ON j.id = t.job_id LEFT JOIN pgcron.cron_log l ON l.id = t.run_id
-   WHERE c.url IS NOT NULL OR j.ping_url IS NOT NULL ORDER BY t.id;
+   WHERE c.url IS NOT NULL OR j.ping_url IS NOT NULL ORDER BY t.seq;
 END $$;
 COMMENT ON FUNCTION pgcron.take_deliveries(integer, integer, uuid[]) IS
   'Takes deliveries that are due, for p_lease_ms, with all that is needed to send them; for workers.';
@@ -117,7 +118,7 @@ BEGIN
     outcome := 'DELIVERED';
   ELSIF it.attempts >= 12 THEN
     outcome := 'GIVEN_UP';
-  ELSIF it.kind = 'ping' AND EXISTS (SELECT FROM pgcron.cron_delivery n WHERE n.state = 'PENDING' AND n.lane = it.lane AND n.id > it.id) THEN
+  ELSIF it.kind = 'ping' AND EXISTS (SELECT FROM pgcron.cron_delivery n WHERE n.state = 'PENDING' AND n.lane = it.lane AND n.seq > it.seq) THEN
     outcome := 'SKIPPED';
   ELSE
     outcome := 'PENDING';

@@ -343,6 +343,7 @@ CREATE INDEX cron_audit_at_idx ON pgcron.cron_audit (at);
 
 CREATE TABLE pgcron.cron_outbox (
   id uuid PRIMARY KEY DEFAULT pgcron.uuid_v7(),
+  seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   event text NOT NULL,
   job_id uuid,
   job_name text,
@@ -359,8 +360,8 @@ CREATE TABLE pgcron.cron_outbox (
   CONSTRAINT cron_outbox_read CHECK ((read_at IS NULL) = (read_by IS NULL) AND length(read_by) <= 200),
   CONSTRAINT cron_outbox_finite_times CHECK (GREATEST(created_at, dispatched_at, read_at) < '9000-01-01 00:00:00+00')
 );
-CREATE INDEX cron_outbox_undispatched_idx ON pgcron.cron_outbox (id) WHERE dispatched_at IS NULL;
-CREATE INDEX cron_outbox_unread_idx ON pgcron.cron_outbox (id) WHERE read_at IS NULL;
+CREATE INDEX cron_outbox_undispatched_idx ON pgcron.cron_outbox (seq) WHERE dispatched_at IS NULL;
+CREATE INDEX cron_outbox_unread_idx ON pgcron.cron_outbox (seq) WHERE read_at IS NULL;
 
 CREATE TABLE pgcron.cron_generation (
   generation bigint PRIMARY KEY,

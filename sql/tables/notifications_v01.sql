@@ -87,6 +87,7 @@ CREATE INDEX cron_mute_ends_idx ON pgcron.cron_mute (ends_at);
 -- lease of whoever sends it just now: a worker that dies meanwhile leaves it to the others.
 CREATE TABLE pgcron.cron_delivery (
   id uuid PRIMARY KEY DEFAULT pgcron.uuid_v7(),
+  seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   kind text NOT NULL DEFAULT 'notification',
   outbox_id uuid REFERENCES pgcron.cron_outbox ON DELETE CASCADE,
   channel_id uuid REFERENCES pgcron.cron_channel ON DELETE CASCADE,
@@ -114,7 +115,7 @@ CREATE TABLE pgcron.cron_delivery (
   CONSTRAINT cron_delivery_outbox_channel_key UNIQUE (outbox_id, channel_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX cron_delivery_due_idx ON pgcron.cron_delivery (next_attempt_at) WHERE state = 'PENDING';
-CREATE INDEX cron_delivery_lane_idx ON pgcron.cron_delivery (lane, id) WHERE state = 'PENDING';
+CREATE INDEX cron_delivery_lane_idx ON pgcron.cron_delivery (lane, seq) WHERE state = 'PENDING';
 CREATE INDEX cron_delivery_alert_idx ON pgcron.cron_delivery (alert_id) WHERE alert_id IS NOT NULL;
 CREATE INDEX cron_delivery_given_up_idx ON pgcron.cron_delivery (ended_at) WHERE state = 'GIVEN_UP';
 

@@ -17,7 +17,7 @@ def told(stage: Stage) -> list[tuple[str, str | None]]:
     """Events with the kind of what recovered, in their order."""
     return [
         (row["event"], row["kind"])
-        for row in stage.rows("SELECT event, payload ->> 'kind' AS kind FROM pgcron.cron_outbox ORDER BY id")
+        for row in stage.rows("SELECT event, payload ->> 'kind' AS kind FROM pgcron.cron_outbox ORDER BY seq")
     ]
 
 
@@ -328,5 +328,5 @@ def test_ends_of_runs_are_pinged_but_not_those_that_are_tried_again(stage: Stage
     assert stage.rows("SELECT * FROM pgcron.cron_delivery") == []
     ending.fails()
     ending.succeeds()
-    rows = stage.rows("SELECT kind, ping FROM pgcron.cron_delivery ORDER BY id")
+    rows = stage.rows("SELECT kind, ping FROM pgcron.cron_delivery ORDER BY seq")
     assert rows == [{"kind": "ping", "ping": "fail"}, {"kind": "ping", "ping": "success"}]
