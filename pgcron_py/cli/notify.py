@@ -9,7 +9,8 @@ import click
 from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
 from pgcron_py.cli.failures import FAILED, OK, clean
-from pgcron_py.cli.lazy import LazyGroup
+from pgcron_py.cli.lazy import Group
+from pgcron_py.cli.notify_channels import channels
 from pgcron_py.cli.options import database, database_option, json_option, moment_to_come, reason_option
 from pgcron_py.errors import InvalidArguments
 
@@ -22,11 +23,12 @@ limit_option = click.option("--limit", type=click.IntRange(1, 10_000), default=5
 channel_option = click.option("--channel", metavar="NAME", help="Only of this channel.")
 
 
-@click.group(
-    cls=LazyGroup, lazy={"channels": ("pgcron_py.cli.notify_channels:channels", "List, add, edit and remove channels.")}
-)
+@click.group(cls=Group)
 def notify() -> None:
     """Say where notifications go, see what they say, hold them back."""
+
+
+notify.add_command(channels)
 
 
 @notify.command()

@@ -57,14 +57,16 @@ DECLARE
 BEGIN
   WHILE pgcron.dispatch_outbox(200) = 200 LOOP END LOOP;
 
+  SELECT array_agg(h.id) INTO due FROM (
+    SELECT f.id FROM (
+      SELECT DISTINCT ON (x.lane) x.id, x.next_attempt_at FROM pgcron.cron_delivery x
+       WHERE x.state = 'PENDING' AND x.next_attempt_at <= (SELECT clock_timestamp()) AND NOT x.lane = ANY (p_busy)
+         AND NOT EXISTS (SELECT FROM pgcron.cron_delivery e WHERE e.state = 'PENDING' AND e.alert_id = x.alert_id AND e.lane = x.lane AND e.seq < x.seq)
+       ORDER BY x.lane, x.seq) f
+     ORDER BY f.next_attempt_at LIMIT p_limit) h;
   SELECT array_agg(d.id) INTO due FROM (
     SELECT x.id FROM pgcron.cron_delivery x
-     WHERE x.state = 'PENDING' AND x.next_attempt_at <= clock_timestamp() AND NOT x.lane = ANY (p_busy)
-       AND NOT EXISTS (SELECT FROM pgcron.cron_delivery e WHERE e.state = 'PENDING' AND e.lane = x.lane AND e.seq < x.seq
-                        AND e.next_attempt_at <= clock_timestamp())
-       AND NOT EXISTS (SELECT FROM pgcron.cron_delivery e WHERE e.state = 'PENDING' AND e.lane = x.lane AND e.seq < x.seq
-                        AND e.alert_id = x.alert_id)
-     ORDER BY x.next_attempt_at, x.seq LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
+     WHERE x.id = ANY (due) AND x.state = 'PENDING' AND x.next_attempt_at <= clock_timestamp() ORDER BY x.seq FOR UPDATE SKIP LOCKED) d;
 
   UPDATE pgcron.cron_delivery d SET is_muted = true, next_attempt_at = m.until FROM (
     SELECT x.id, pgcron.muted_until(x.channel_id, o.job_id) AS until FROM pgcron.cron_delivery x JOIN pgcron.cron_outbox o ON o.id = x.outbox_id

@@ -12,3 +12,4 @@ END $$;
 GRANT EXECUTE ON FUNCTION pgcron.last_success_at(uuid), pgcron.slowest_run(uuid, timestamptz), pgcron.jobs_without_worker(),
   pgcron.alert_conditions(timestamptz), pgcron.names_of(text[]), pgcron.health_checks(), pgcron.uuid_v7_at(timestamptz) TO pgcron_reader;
 GRANT SELECT ON pgcron.health TO pgcron_worker, pgcron_reader;
+GRANT SELECT ON pgcron.alembic_version TO pgcron_worker, pgcron_reader;  -- `pgcron doctor` compares it

@@ -12,6 +12,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 LIMIT = 20.0  # seconds for one order
+ENDED = "the process that sends ended"
 IDLE = 30.0  # seconds after which a process without orders is let go
 Order = dict[str, Any]
 
@@ -27,7 +28,7 @@ class _Child:
 
     @property
     def is_usable(self) -> bool:
-        return not self.is_retired and not self.reading.done()
+        return not self.is_retired
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
@@ -36,9 +37,10 @@ class _Child:
                 answer = json.loads(line)
                 if (future := self.waiting.pop(answer["key"], None)) is not None and not future.done():
                     future.set_result(answer["error"])
+        self.is_retired = True  # before those who wait hear of it: who comes after them would wait for nobody
         for future in self.waiting.values():
             if not future.done():
-                future.set_result("the process that sends ended")
+                future.set_result(ENDED)
         self.waiting.clear()
         await self.process.wait()
 
@@ -55,7 +57,7 @@ class _Child:
             self.is_retired = True
             return f"no answer within {limit:g} s"
         except ConnectionError:
-            return "the process that sends ended"
+            return ENDED
         finally:
             self.waiting.pop(order["key"], None)
             if self.is_retired and not self.waiting:
