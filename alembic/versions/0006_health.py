@@ -23,7 +23,7 @@ def downgrade() -> None:
     driver.execute("DROP VIEW pgcron.health")
     for name in (
         "health_checks", "names_of", "check_alerts", "tell_silence", "alert_conditions", "jobs_without_worker",
-        "slowest_run", "last_success_at",
+        "slowest_run",
     ):  # fmt: skip
         driver.execute(f"DROP FUNCTION pgcron.{name}")
     driver.execute("DROP INDEX pgcron.cron_job_watched_idx")

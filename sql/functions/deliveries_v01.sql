@@ -50,7 +50,7 @@ COMMENT ON FUNCTION pgcron.delivery_backoff(integer) IS 'How long to wait after 
 -- window if its alert is still open then. p_lease_ms: after so long it is anybody's again.
 CREATE FUNCTION pgcron.take_deliveries(p_limit integer, p_lease_ms integer, p_busy uuid[] DEFAULT '{}')
 RETURNS TABLE (id uuid, token uuid, kind text, attempt integer, lane uuid, url text, secret text, message jsonb)
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
   due uuid[];
@@ -120,7 +120,7 @@ BEGIN
     outcome := 'DELIVERED';
   ELSIF it.attempts >= 12 THEN
     outcome := 'GIVEN_UP';
-  ELSIF it.kind = 'ping' AND EXISTS (SELECT FROM pgcron.cron_delivery n WHERE n.state = 'PENDING' AND n.lane = it.lane AND n.seq > it.seq) THEN
+  ELSIF it.kind = 'ping' AND EXISTS (SELECT FROM pgcron.cron_delivery n WHERE n.state = 'PENDING' AND n.kind = 'ping' AND n.job_id = it.job_id AND n.seq > it.seq) THEN
     outcome := 'SKIPPED';
   ELSE
     outcome := 'PENDING';

@@ -4,16 +4,6 @@
 CREATE INDEX cron_job_watched_idx ON pgcron.cron_job (id)
   WHERE late_after_ms IS NOT NULL OR slow_after_ms IS NOT NULL OR slow_factor IS NOT NULL OR must_succeed_every_ms IS NOT NULL;
 
--- When a job succeeded last; before its first success: when it was made. The row that strikes count from is a success unless somebody
--- enabled the job since.
-CREATE FUNCTION pgcron.last_success_at(p_job uuid) RETURNS timestamptz LANGUAGE sql STABLE SET search_path = pgcron, pg_catalog, pg_temp AS $$
-  SELECT coalesce(
-    (SELECT l.completed_at FROM pgcron.cron_log l JOIN pgcron.cron_job j ON j.id = l.job_id
-      WHERE l.job_id = p_job AND l.seq = j.strikes_from_seq AND l.status = 'SUCCESS'),
-    (SELECT l.completed_at FROM pgcron.cron_log l WHERE l.job_id = p_job AND l.status = 'SUCCESS' ORDER BY l.seq DESC LIMIT 1))
-$$;
-COMMENT ON FUNCTION pgcron.last_success_at(uuid) IS 'When a run of this job succeeded last, as far as runs are kept; NULL: never.';
-
 -- The longest of the runs that go on, that ended since p_since, and of the last success; and what it should not exceed: slow_after, and
 -- slow_factor times what 95 of the 100 successes before it took at most. Ten are too few to say what is usual, nine say nothing.
 CREATE FUNCTION pgcron.slowest_run(p_job uuid, p_since timestamptz, OUT run_id uuid, OUT started_at timestamptz, OUT duration_ms bigint,
@@ -80,9 +70,15 @@ RETURNS TABLE (kind text, job_id uuid, job_name text, source_id uuid, detail jso
   SELECT 'slow', j.id, j.name, s.run_id, jsonb_build_object('duration_ms', s.duration_ms, 'limit_ms', s.limit_ms, 'p95_ms', s.p95_ms, 'since', s.started_at)
     FROM pgcron.cron_job j CROSS JOIN LATERAL pgcron.slowest_run(j.id, p_since) s
    WHERE (j.slow_after_ms IS NOT NULL OR j.slow_factor IS NOT NULL) AND s.duration_ms > s.limit_ms
+     -- only where something went on since the last look: a thousand jobs' last hundred runs each are too much to read each time
+     AND (j.running_count > 0 OR j.last_completed_at > p_since OR EXISTS (
+       SELECT FROM pgcron.cron_alert a WHERE a.job_id = j.id AND a.kind = 'slow' AND a.resolved_at IS NULL))
   UNION ALL
   SELECT 'unsuccessful', j.id, j.name, NULL, jsonb_build_object('last_success_at', s.at, 'limit_ms', j.must_succeed_every_ms)
-    FROM pgcron.cron_job j CROSS JOIN LATERAL (SELECT pgcron.last_success_at(j.id)) s (at)
+    FROM pgcron.cron_job j CROSS JOIN LATERAL (SELECT coalesce(
+        -- the row that strikes count from is the last success, unless somebody enabled the job since
+        (SELECT l.completed_at FROM pgcron.cron_log l WHERE l.job_id = j.id AND l.seq = j.strikes_from_seq AND l.status = 'SUCCESS'),
+        (SELECT l.completed_at FROM pgcron.cron_log l WHERE l.job_id = j.id AND l.status = 'SUCCESS' ORDER BY l.seq DESC LIMIT 1))) s (at)
    WHERE j.must_succeed_every_ms IS NOT NULL AND (j.is_enabled OR j.disabled_by = 'pgcron')
      AND coalesce(s.at, j.created_at) < clock_timestamp() - j.must_succeed_every_ms * interval '1 ms'
   UNION ALL

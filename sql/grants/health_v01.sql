@@ -3,13 +3,13 @@ DO $$
 DECLARE
   made regprocedure;
 BEGIN
-  FOR made IN SELECT oid FROM pg_proc WHERE pronamespace = 'pgcron'::regnamespace AND proname IN ('last_success_at', 'slowest_run',
+  FOR made IN SELECT oid FROM pg_proc WHERE pronamespace = 'pgcron'::regnamespace AND proname IN ('slowest_run',
       'jobs_without_worker', 'alert_conditions', 'check_alerts', 'tell_silence', 'names_of', 'health_checks') LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pgcron_worker', made);
   END LOOP;
 END $$;
-GRANT EXECUTE ON FUNCTION pgcron.last_success_at(uuid), pgcron.slowest_run(uuid, timestamptz), pgcron.jobs_without_worker(),
+GRANT EXECUTE ON FUNCTION pgcron.slowest_run(uuid, timestamptz), pgcron.jobs_without_worker(),
   pgcron.alert_conditions(timestamptz), pgcron.names_of(text[]), pgcron.health_checks(), pgcron.uuid_v7_at(timestamptz) TO pgcron_reader;
 GRANT SELECT ON pgcron.health TO pgcron_worker, pgcron_reader;
 GRANT SELECT ON pgcron.alembic_version TO pgcron_worker, pgcron_reader;  -- `pgcron doctor` compares it

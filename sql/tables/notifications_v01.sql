@@ -115,7 +115,9 @@ CREATE TABLE pgcron.cron_delivery (
   CONSTRAINT cron_delivery_outbox_channel_key UNIQUE (outbox_id, channel_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX cron_delivery_due_idx ON pgcron.cron_delivery (next_attempt_at) WHERE state = 'PENDING';
-CREATE INDEX cron_delivery_lane_idx ON pgcron.cron_delivery (lane, seq) WHERE state = 'PENDING';
+-- No index leads with the lane of notifications: one channel may have thousands, and a plan made before that would walk them for each.
+CREATE INDEX cron_delivery_order_idx ON pgcron.cron_delivery (alert_id, lane, seq) WHERE state = 'PENDING' AND alert_id IS NOT NULL;
+CREATE INDEX cron_delivery_pings_idx ON pgcron.cron_delivery (job_id, seq) WHERE state = 'PENDING' AND kind = 'ping';
 CREATE INDEX cron_delivery_alert_idx ON pgcron.cron_delivery (alert_id) WHERE alert_id IS NOT NULL;
 CREATE INDEX cron_delivery_given_up_idx ON pgcron.cron_delivery (ended_at) WHERE state = 'GIVEN_UP';
 
