@@ -30,6 +30,30 @@ CREATE FUNCTION pgcron.job_timing(job pgcron.cron_job) RETURNS jsonb LANGUAGE sq
 $$;
 COMMENT ON FUNCTION pgcron.job_timing(pgcron.cron_job) IS 'What of a job''s definition names its occurrences.';
 
+-- Whoever writes a job is told at once what is wrong with its schedules.
+CREATE FUNCTION pgcron.check_schedules(job pgcron.cron_job) RETURNS void LANGUAGE plpgsql STABLE SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  text_ text;
+BEGIN
+  FOREACH text_ IN ARRAY job.schedule || job.extra_schedules LOOP
+    PERFORM pgcron.check_schedule_text(text_, job.name);
+    IF lower(btrim(text_, E' \t')) = '@reboot' AND cardinality(job.extra_schedules) > 0 THEN
+      RAISE EXCEPTION 'extra_schedules: @reboot can''t be one of several schedules'
+        USING ERRCODE = 'PC014', DETAIL = 'field: extra_schedules', HINT = 'make two jobs';
+    END IF;
+  END LOOP;
+  FOREACH text_ IN ARRAY job.excluded_schedules LOOP
+    PERFORM pgcron.check_schedule_text(text_, job.name);
+    IF text_ !~ E'^[ \t]*\\*([ \t]+[^ \t]+){4}[ \t]*$' THEN
+      RAISE EXCEPTION '% excludes single minutes: an exclusion names days or hours as a whole', quote_literal(text_)
+        USING ERRCODE = 'PC014', DETAIL = 'field: excluded_schedules',
+        HINT = 'write five fields, the first of them *: * * 25 12 * for a day, * 22-23 * * * for hours';
+    END IF;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION pgcron.check_schedules(pgcron.cron_job) IS
+  'Raises invalid_schedule (PC002) or invalid_arguments (PC014) for a schedule, further schedule or exclusion of a job.';
+
 CREATE FUNCTION pgcron.actor() RETURNS text LANGUAGE sql STABLE AS $$
   SELECT coalesce(nullif(current_setting('pgcron.actor', true), ''), session_user::text)
 $$;

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION pgcron.cron_job_before_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pgcron.check_schedule_text(NEW.schedule, NEW.name);
+  PERFORM pgcron.check_schedules(NEW);
   NEW.needs_plan := true;
   NEW.replan_at := clock_timestamp();
   NEW.replan_reason := 'created';
@@ -32,8 +32,9 @@ BEGIN
       USING ERRCODE = 'PC003', DETAIL = 'field: is_locked',
       HINT = 'change it in the code that declares it, or as a member of pgcron_owner; it can be enabled and disabled';
   END IF;
-  IF NEW.schedule IS DISTINCT FROM OLD.schedule THEN
-    PERFORM pgcron.check_schedule_text(NEW.schedule, NEW.name);
+  IF (NEW.schedule, NEW.extra_schedules, NEW.excluded_schedules, NEW.name)
+     IS DISTINCT FROM (OLD.schedule, OLD.extra_schedules, OLD.excluded_schedules, OLD.name) THEN
+    PERFORM pgcron.check_schedules(NEW);  -- the name decides what H is
     NEW.schedule_error := NULL;
   END IF;
   NEW.version := OLD.version + 1;
