@@ -75,6 +75,7 @@ def test_a_failure_is_told_by_mail(fleet: Fleet) -> None:
     assert f"Key: {row['id']}" in lines
 
 
+@pytest.mark.long
 def test_a_generic_service_of_apprise_gets_it_too(fleet: Fleet) -> None:
     fleet.app(FAILING)
     with http_sink(200) as sink:
@@ -86,7 +87,9 @@ def test_a_generic_service_of_apprise_gets_it_too(fleet: Fleet) -> None:
         assert it.headers["x-pgcron-key"]
 
 
-@pytest.mark.parametrize("manner", [500, 404, "close"])
+@pytest.mark.parametrize(
+    "manner", [500, pytest.param(404, marks=pytest.mark.long), pytest.param("close", marks=pytest.mark.long)]
+)
 def test_a_receiver_that_refuses_gets_the_same_key_again_until_it_takes_it(fleet: Fleet, manner: int | str) -> None:
     fleet.app(FAILING)
     with http_sink(manner) as sink:
@@ -107,6 +110,7 @@ def test_a_receiver_that_refuses_gets_the_same_key_again_until_it_takes_it(fleet
     assert "Very-Secret" not in str(fleet.rows("SELECT last_error FROM pgcron.cron_delivery"))
 
 
+@pytest.mark.long
 def test_mail_to_a_server_that_refuses_waits_and_its_password_is_not_seen(fleet: Fleet) -> None:
     fleet.app(FAILING)
     with http_sink() as sink:
@@ -195,6 +199,7 @@ def test_pings_say_start_success_and_fail_of_each_run(fleet: Fleet) -> None:
         assert len(mine) == 2
 
 
+@pytest.mark.long
 def test_a_ping_url_that_hangs_delays_no_run(fleet: Fleet) -> None:
     fleet.app("@app.handler('tick')\nasync def tick(): ...\n")
     with http_sink("hang") as sink:

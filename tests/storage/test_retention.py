@@ -126,7 +126,9 @@ def test_what_else_is_old_goes_too(stage: Stage) -> None:
     )
     stage.do(f"INSERT INTO pgcron.cron_outbox (id, event) SELECT {old}, 'failed'")
     stage.do(f"INSERT INTO pgcron.cron_alert (id, kind, resolved_at) SELECT {old}, 'fleet_silent', {then}")
-    stage.do(f"INSERT INTO pgcron.cron_alert (id, kind) SELECT {old}, 'failing'")  # it goes on: it stays
+    stage.do(
+        "INSERT INTO pgcron.cron_alert (id, kind) SELECT pgcron.uuid_v7_at('2020-01-01'), 'failing'"
+    )  # it goes on: it stays
     stage.do(
         f"INSERT INTO pgcron.cron_worker (id, state, host, pid, version, concurrency, ended_at, started_at) SELECT {old}, 'GONE', 'h', 1, '0', 1, {then}, {then}"
     )
