@@ -109,7 +109,7 @@ class AlreadyEnded(PgCronError):
 
 
 class NotFound(PgCronError):
-    """There is no such run, request or worker."""
+    """There is no such run, request, worker, channel or alert."""
 
 
 class LeaseLost(PgCronError):

@@ -202,17 +202,19 @@ COMMENT ON COLUMN pgcron.cron_audit.application IS 'application_name of the sess
 COMMENT ON COLUMN pgcron.cron_audit.client_address IS 'Address of the client; NULL = a local socket.';
 COMMENT ON COLUMN pgcron.cron_audit.transaction_id IS 'Entries of one transaction share it.';
 
-COMMENT ON TABLE pgcron.cron_outbox IS 'Notifications to deliver, written in the transaction of what they tell.';
-COMMENT ON COLUMN pgcron.cron_outbox.id IS 'Identity, and key for at-least-once delivery.';
+COMMENT ON TABLE pgcron.cron_outbox IS 'What is worth telling, written in the transaction of what it tells. Also the inbox: it is kept whether or not a channel carries it.';
+COMMENT ON COLUMN pgcron.cron_outbox.id IS 'Identity.';
+COMMENT ON COLUMN pgcron.cron_outbox.seq IS 'Order of writing; ids of one millisecond have none.';
 COMMENT ON COLUMN pgcron.cron_outbox.event IS 'What happened.';
-COMMENT ON COLUMN pgcron.cron_outbox.job_id IS 'The job.';
+COMMENT ON COLUMN pgcron.cron_outbox.job_id IS 'The job; NULL for the fleet.';
 COMMENT ON COLUMN pgcron.cron_outbox.job_name IS 'Its name then.';
 COMMENT ON COLUMN pgcron.cron_outbox.run_id IS 'The run.';
+COMMENT ON COLUMN pgcron.cron_outbox.alert_id IS 'The alert that it opened or resolved.';
 COMMENT ON COLUMN pgcron.cron_outbox.payload IS 'Facts for the message.';
 COMMENT ON COLUMN pgcron.cron_outbox.created_at IS 'When it was written.';
-COMMENT ON COLUMN pgcron.cron_outbox.delivered_at IS 'When it was delivered.';
-COMMENT ON COLUMN pgcron.cron_outbox.attempts IS 'Tries of delivery.';
-
+COMMENT ON COLUMN pgcron.cron_outbox.dispatched_at IS 'When its deliveries were made, one for each channel that wants it; NULL: not yet.';
+COMMENT ON COLUMN pgcron.cron_outbox.read_at IS 'When somebody marked it read in the inbox.';
+COMMENT ON COLUMN pgcron.cron_outbox.read_by IS 'Who did.';
 COMMENT ON TABLE pgcron.cron_generation IS 'One row each time the first worker came while no other was alive; @reboot jobs fire once for each.';
 COMMENT ON COLUMN pgcron.cron_generation.generation IS 'Number, from 1.';
 COMMENT ON COLUMN pgcron.cron_generation.started_at IS 'When it began: the occurrence of its @reboot runs.';

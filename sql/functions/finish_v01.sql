@@ -17,6 +17,8 @@ DECLARE
   retried uuid[];
   failed uuid[];
   struck uuid[];
+  succeeded uuid[];
+  pinged uuid[];
 BEGIN
   PERFORM 1 FROM pgcron.cron_job j
     WHERE j.id IN (SELECT i.job_id FROM json_to_recordset(p_runs) AS i (job_id uuid))
@@ -60,23 +62,26 @@ BEGIN
       next_request_at = CASE WHEN j.requests_waiting AND j.is_enabled THEN
         (SELECT min(r.run_after) FROM pgcron.cron_request r WHERE r.job_id = j.id AND r.state = 'PENDING')
         ELSE j.next_request_at END
-    FROM tally t WHERE j.id = t.job_id
+    FROM tally t WHERE j.id = t.job_id RETURNING j.id, j.ping_url
   )
   SELECT array_agg(d.id), array_agg(d.id) FILTER (WHERE d.retry_after_ms IS NOT NULL),
-         array_agg(d.id) FILTER (WHERE d.is_strike), array_agg(DISTINCT d.job_id) FILTER (WHERE d.is_strike)
-    INTO recorded, retried, failed, struck FROM done d;
+         array_agg(d.id) FILTER (WHERE d.is_strike), array_agg(DISTINCT d.job_id) FILTER (WHERE d.is_strike),
+         array_agg(DISTINCT d.job_id) FILTER (WHERE d.status = 'SUCCESS'), (SELECT array_agg(m.id) FROM moved m WHERE m.ping_url IS NOT NULL)
+    INTO recorded, retried, failed, struck, succeeded, pinged FROM done d;
 
   IF retried IS NOT NULL THEN
     PERFORM pgcron.ask_for_retries(retried, p_runs);
   END IF;
 
   IF failed IS NOT NULL THEN
-    INSERT INTO pgcron.cron_outbox (event, job_id, job_name, run_id, payload)
-    SELECT 'failed', j.id, j.name, l.id, jsonb_build_object('reason', l.reason, 'error', l.error, 'attempt', l.attempt,
-             'scheduled_for', l.scheduled_for, 'consecutive_failures', j.consecutive_failures)
-      FROM pgcron.cron_log l JOIN pgcron.cron_job j ON j.id = l.job_id
-     WHERE l.id = ANY (failed) AND j.notify_on_failure;
+    PERFORM pgcron.tell_failures(failed);
     PERFORM pgcron.disable_struck_jobs(struck);
+  END IF;
+  IF EXISTS (SELECT FROM pgcron.cron_alert a WHERE a.job_id = ANY (succeeded) AND a.resolved_at IS NULL) THEN
+    PERFORM pgcron.tell_recoveries(succeeded);
+  END IF;
+  IF pinged IS NOT NULL THEN
+    PERFORM pgcron.ping_ends(recorded, coalesce(retried, '{}'), pinged);
   END IF;
 
   IF cardinality(recorded) = json_array_length(p_runs) THEN
@@ -130,9 +135,10 @@ BEGIN
     WHERE j.id = last.job_id AND j.is_enabled AND j.consecutive_failures >= j.max_consecutive_failures
     RETURNING j.id, j.name, j.consecutive_failures, j.disabled_reason, j.notify_on_failure
   )
-  INSERT INTO pgcron.cron_outbox (event, job_id, job_name, payload)
-  SELECT 'auto_disabled', s.id, s.name, jsonb_build_object('consecutive_failures', s.consecutive_failures, 'reason', s.disabled_reason)
-    FROM struck s WHERE s.notify_on_failure;
+  INSERT INTO pgcron.cron_outbox (event, job_id, job_name, alert_id, payload)
+  SELECT 'auto_disabled', s.id, s.name, a.id, jsonb_build_object('consecutive_failures', s.consecutive_failures, 'reason', s.disabled_reason)
+    FROM struck s LEFT JOIN pgcron.cron_alert a ON a.job_id = s.id AND a.kind = 'failing' AND a.resolved_at IS NULL
+   WHERE s.notify_on_failure;
 END $$;
 COMMENT ON FUNCTION pgcron.disable_struck_jobs(uuid[]) IS 'Disables those of the given jobs that reached their number of strikes.';
 

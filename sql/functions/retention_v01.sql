@@ -55,7 +55,7 @@ END $$;
 COMMENT ON FUNCTION pgcron.purge_runs(integer, uuid, integer, uuid) IS
   'Deletes a batch of runs older than p_days, or of one job by its own retention; how many, and where the next batch begins.';
 
--- Misses, requests that came to nothing, told notifications, and workers that are long gone. How many of them all.
+-- Misses, requests that came to nothing, notifications with their deliveries, alerts that are over, and workers that are long gone. How many of them all.
 CREATE FUNCTION pgcron.purge_rest(p_days integer, p_limit integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
@@ -78,10 +78,15 @@ BEGIN
     SELECT x.id FROM pgcron.cron_outbox x WHERE x.id < first ORDER BY x.id LIMIT p_limit);
   GET DIAGNOSTICS found_count = ROW_COUNT;
   total := total + found_count;
+  DELETE FROM pgcron.cron_alert a WHERE a.id IN (
+    SELECT x.id FROM pgcron.cron_alert x WHERE x.id < first AND x.resolved_at < before ORDER BY x.id LIMIT p_limit);
+  GET DIAGNOSTICS found_count = ROW_COUNT;
+  total := total + found_count;
+  DELETE FROM pgcron.cron_mute m WHERE m.ends_at < before;
   DELETE FROM pgcron.cron_worker w WHERE w.id IN (
     SELECT x.id FROM pgcron.cron_worker x WHERE x.state IN ('GONE', 'DEAD') AND x.ended_at < before ORDER BY x.id LIMIT p_limit);
   GET DIAGNOSTICS found_count = ROW_COUNT;
   RETURN total + found_count;
 END $$;
 COMMENT ON FUNCTION pgcron.purge_rest(integer, integer) IS
-  'Deletes a batch of each: old misses, cancelled requests, notifications, and workers that left; how many in all.';
+  'Deletes a batch of each: old misses, cancelled requests, notifications, alerts that are over, and workers that left; how many in all.';

@@ -345,17 +345,25 @@ CREATE INDEX cron_audit_at_idx ON pgcron.cron_audit (at);
 
 CREATE TABLE pgcron.cron_outbox (
   id uuid PRIMARY KEY DEFAULT pgcron.uuid_v7(),
+  seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   event text NOT NULL,
   job_id uuid,
   job_name text,
   run_id uuid,
+  alert_id uuid,
   payload jsonb NOT NULL DEFAULT '{}',
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  delivered_at timestamptz,
-  attempts integer NOT NULL DEFAULT 0,
-  CONSTRAINT cron_outbox_event_values CHECK (event IN ('failed', 'recovered', 'auto_disabled', 'missed', 'slow', 'no_worker', 'fleet_silent'))
+  dispatched_at timestamptz,
+  read_at timestamptz,
+  read_by text,
+  CONSTRAINT cron_outbox_event_values CHECK (event IN ('failed', 'recovered', 'auto_disabled', 'late', 'missed', 'slow', 'unsuccessful',
+    'no_worker', 'fleet_silent', 'test')),
+  CONSTRAINT cron_outbox_payload_object CHECK (jsonb_typeof(payload) = 'object'),
+  CONSTRAINT cron_outbox_read CHECK ((read_at IS NULL) = (read_by IS NULL) AND length(read_by) <= 200),
+  CONSTRAINT cron_outbox_finite_times CHECK (GREATEST(created_at, dispatched_at, read_at) < '9000-01-01 00:00:00+00')
 );
-CREATE INDEX cron_outbox_open_idx ON pgcron.cron_outbox (id) WHERE delivered_at IS NULL;
+CREATE INDEX cron_outbox_undispatched_idx ON pgcron.cron_outbox (seq) WHERE dispatched_at IS NULL;
+CREATE INDEX cron_outbox_unread_idx ON pgcron.cron_outbox (seq) WHERE read_at IS NULL;
 
 CREATE TABLE pgcron.cron_generation (
   generation bigint PRIMARY KEY,

@@ -12,6 +12,7 @@ RULES = "tests/storage/test_rules.py"
 LEASES, LOCKS = "tests/storage/test_leases.py", "tests/storage/test_locks.py"
 DEFINITIONS, INDEXES = "tests/sql/test_definitions.py", "tests/sql/test_unique_indexes.py"
 DECIDE, PLANNING = "tests/unit/domain/test_decide.py", "tests/unit/domain/test_planning.py"
+ALERTS, DELIVERIES = "tests/storage/test_alerts.py", "tests/storage/test_deliveries.py"
 SIMULATION = "tests/simulation/test_simulator.py::test_every_occurrence_is_accounted_for_exactly_once"
 TRANSACTIONS, RECONCILIATION = "tests/workers/test_transaction_guards.py", "tests/workers/test_reconciliation.py"
 
@@ -244,5 +245,51 @@ GUARDS = (
         "transaction: the connection is still in one", "workers/pgcron_workers/executors/transactions.py",
         "if status != TransactionStatus.INTRANS:", "if False:",
         (TRANSACTIONS,),
+    ),
+    Guard(
+        "notify: a delivery is settled by whoever took it last", "sql/functions/deliveries_v*.sql",
+        " AND claim_token = p_token", "",
+        (f"{DELIVERIES}::test_nobody_takes_what_another_has_taken_until_its_lease_is_over",),
+        is_quick=True,
+    ),
+    Guard(
+        "notify: what another takes is skipped", "sql/functions/deliveries_v*.sql",
+        "ORDER BY x.seq FOR UPDATE SKIP LOCKED) d;", "ORDER BY x.seq) d;",
+        (f"{DELIVERIES}::test_two_who_take_at_once_get_different_deliveries_and_nobody_waits",),
+    ),
+    Guard(
+        "notify: a recovery waits for its failure", "sql/functions/deliveries_v*.sql",
+        " AND e.alert_id = x.alert_id AND e.lane = x.lane AND e.seq < x.seq", " AND false",
+        (f"{DELIVERIES}::test_a_recovery_waits_for_its_failure",),
+    ),
+    Guard(
+        "notify: a message is sent by nobody for ever", "sql/functions/deliveries_v*.sql",
+        "'GIVEN_UP', NULL WHERE x.attempts >= 12", "'GIVEN_UP', NULL WHERE false",
+        (f"{DELIVERIES}::test_a_message_whose_senders_always_die_is_given_up_too",),
+    ),
+    Guard(
+        "notify: one worker looks at a time", "sql/functions/watch_v*.sql",
+        " * interval '0.9 ms') FOR UPDATE SKIP LOCKED;", " * interval '0.9 ms');",
+        (f"{ALERTS}::test_only_one_of_two_workers_looks_and_not_twice_in_a_round",),
+    ),
+    Guard(
+        "notify: what is found is looked at again before it is told", "sql/functions/watch_v*.sql",
+        "(a.kind = 'missed' OR EXISTS (SELECT FROM found f WHERE f.job_id = a.job_id AND f.kind = a.kind))", "true",
+        (f"{ALERTS}::test_a_look_and_a_finish_of_the_same_job_do_not_deadlock",),
+    ),
+    Guard(
+        "notify: a success older than the last strike ends no streak", "sql/functions/alerts_v*.sql",
+        "j.consecutive_failures = 0 AND ", "",
+        (f"{ALERTS}::test_an_older_run_that_succeeds_late_ends_no_streak",),
+    ),
+    Guard(
+        "notify: enabling begins another streak", "sql/functions/alerts_v*.sql",
+        "AND a.last_seq <= j.strikes_from_seq", "AND false",
+        (f"{ALERTS}::test_what_fails_after_somebody_enabled_the_job_again_is_another_streak",),
+    ),
+    Guard(
+        "notify: a process that ended gets no more orders", "workers/pgcron_workers/sender.py",
+        "self.is_retired = True  # before", "pass  # before",
+        ("tests/workers/test_sender.py::test_when_its_process_dies_the_orders_fail_and_the_next_ones_get_another",),
     ),
 )  # fmt: skip

@@ -72,8 +72,9 @@ def test_disables_after_3_consecutive_failures(stage: Stage) -> None:
         stage.make_due(job)
     row = stage.row("SELECT disabled_by, disabled_reason, disabled_at IS NOT NULL AS at FROM pgcron.cron_job")
     assert row == {"disabled_by": "pgcron", "disabled_reason": "3 consecutive failures, the last: boom", "at": True}
-    assert [r["event"] for r in stage.rows("SELECT event FROM pgcron.cron_outbox ORDER BY id")] == ["failed"] * 3 + [
-        "auto_disabled"
+    assert [r["event"] for r in stage.rows("SELECT event FROM pgcron.cron_outbox ORDER BY seq")] == [
+        "failed",
+        "auto_disabled",
     ]
     assert stage.row("SELECT action, actor FROM pgcron.cron_audit ORDER BY id DESC LIMIT 1")["action"] == "job_disabled"
     assert stage.broken_invariants() == []

@@ -125,9 +125,13 @@ def test_what_else_is_old_goes_too(stage: Stage) -> None:
         f"INSERT INTO pgcron.cron_request (id, job_id, state, ended_at) SELECT {old}, %s, 'CANCELLED', {then}", job
     )
     stage.do(f"INSERT INTO pgcron.cron_outbox (id, event) SELECT {old}, 'failed'")
+    stage.do(f"INSERT INTO pgcron.cron_alert (id, kind, resolved_at) SELECT {old}, 'fleet_silent', {then}")
+    stage.do(
+        "INSERT INTO pgcron.cron_alert (id, kind) SELECT pgcron.uuid_v7_at('2020-01-01'), 'failing'"
+    )  # it goes on: it stays
     stage.do(
         f"INSERT INTO pgcron.cron_worker (id, state, host, pid, version, concurrency, ended_at, started_at) SELECT {old}, 'GONE', 'h', 1, '0', 1, {then}, {then}"
     )
     stage.do("SET session_replication_role = 'origin'")
-    assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == 4
+    assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == 5
     assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
@@ -21,9 +22,10 @@ class Listener:
     name = "listener"
 
     def __init__(
-        self, session: Session, heartbeat: Heartbeat, claimer: Claimer, watch: DatabaseWatch, log: FilteringBoundLogger
-    ) -> None:
+        self, session: Session, heartbeat: Heartbeat, claimer: Claimer, watch: DatabaseWatch, log: FilteringBoundLogger, on_outbox: Callable[[], None]
+    ) -> None:  # fmt: skip
         self._session, self._heartbeat, self._claimer, self._watch, self._log = session, heartbeat, claimer, watch, log
+        self._on_outbox = on_outbox
         self._listening: Connection | None = None
         self._next_beat = 0.0
 
@@ -66,5 +68,7 @@ class Listener:
                 self._next_beat = (
                     0.0  # paused or resumed; a run of mine to cancel, or me to drain: the beat tells which
                 )
+            elif notification.payload == "outbox":
+                self._on_outbox()
             elif not notification.payload.startswith("worker "):
                 self._claimer.hint()

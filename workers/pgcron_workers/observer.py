@@ -28,4 +28,33 @@ class Observer:
         """A new executor process took the place of one that ended."""
 
 
+class Observers(Observer):
+    """Tells several."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def claim_took(self, seconds: float) -> None:
+        for observer in self._observers:
+            observer.claim_took(seconds)
+
+    def claimed(self, now: datetime, runs: Iterable[tuple[Job, NewRun]]) -> None:
+        told = list(runs)
+        for observer in self._observers:
+            observer.claimed(now, told)
+
+    def missed(self, misses: Iterable[NewMiss]) -> None:
+        told = list(misses)
+        for observer in self._observers:
+            observer.missed(told)
+
+    def ended(self, status: Status, reason: Reason | None, duration_ms: int | None) -> None:
+        for observer in self._observers:
+            observer.ended(status, reason, duration_ms)
+
+    def executor_restarted(self) -> None:
+        for observer in self._observers:
+            observer.executor_restarted()
+
+
 NOBODY = Observer()

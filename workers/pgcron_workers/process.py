@@ -30,15 +30,19 @@ from pgcron_workers.lease import Lease
 from pgcron_workers.listener import Listener
 from pgcron_workers.logs import speak_as
 from pgcron_workers.loop import AWAY_MOST, Alarm, keep_doing
-from pgcron_workers.observer import NOBODY, Observer
+from pgcron_workers.notifier import Notifier
+from pgcron_workers.observer import Observer, Observers
 from pgcron_workers.output_recorder import OutputRecorder
 from pgcron_workers.reaper import Reaper
 from pgcron_workers.recorder import Recorder, orphaned
 from pgcron_workers.retention import Retention
+from pgcron_workers.sender import Sender
 from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session, Use
 from pgcron_workers.vitals import Vitals
 
-OWN_CONNECTIONS = 7  # claim, record, output, listen, reap; and, opened when needed, to end backends and to purge
+OWN_CONNECTIONS = (
+    8  # claim, record, output, listen, reap; and, opened when needed, to end backends, to purge and to notify
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Supervisor:
         self._watch = DatabaseWatch(log)
         warm_ups: dict[str, Use | None] = {
             "claim": claims.warm_up, "record": runs.warm_up, "output": None, "listen": None, "reap": None, "stop": None, "purge": None,
+            "notify": None,
         }  # fmt: skip
         self._sessions = {duty: Session(config.database_url, duty, self._watch, use) for duty, use in warm_ups.items()}
         self._book, self._clock, self._lease = Book(), DatabaseClock(), Lease(config.lease_ttl)
@@ -86,7 +91,7 @@ class Supervisor:
         self._worker_id: WorkerId | None = None
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._observer: Observer = NOBODY
+        self._tell(self._notifier)
 
     def _wire(self) -> None:
         config, log = self._config, self._log
@@ -104,7 +109,10 @@ class Supervisor:
             self._book, self._lease, self._clock, self._claimer, self._executor, self._reaper.alarm, log,
             interval=config.beat, queues=config.queues, on_dead=self._declared_dead, on_drain=self._drain_from_afar,
         )  # fmt: skip
-        self._listener = Listener(self._sessions["listen"], self._heartbeat, self._claimer, self._watch, log)
+        self._notifier = Notifier(self._sessions["notify"], Sender(log), log)
+        self._listener = Listener(
+            self._sessions["listen"], self._heartbeat, self._claimer, self._watch, log, self._notifier.alarm.ring
+        )
         self._executor.on_end = self._recorder.ended
         self._executor.on_output(self._output.received)
         self._executor.on_restarted = self._executor_restarted
@@ -140,7 +148,10 @@ class Supervisor:
         )  # fmt: skip
 
     def tell(self, observer: Observer) -> None:
-        """From now on the duties tell this one what they did."""
+        """From now on the duties tell this one too what they did."""
+        self._tell(Observers(self._notifier, observer))
+
+    def _tell(self, observer: Observer) -> None:
         self._claimer.tell(observer)
         for duty in (self._recorder, self._heartbeat, self._reaper):
             duty.observer = observer
@@ -161,7 +172,7 @@ class Supervisor:
             return 0
         duties = [
             asyncio.create_task(keep_doing(duty, duty.alarm, self._log), name=duty.name)
-            for duty in (self._claimer, self._recorder, self._output, self._reaper, self._retention)
+            for duty in (self._claimer, self._recorder, self._output, self._reaper, self._retention, self._notifier)
         ]
         duties.append(asyncio.create_task(keep_doing(self._listener, Alarm(), self._log), name="listener"))
         duties.append(asyncio.create_task(self._watch_lease(), name="lease"))
@@ -306,9 +317,11 @@ class Supervisor:
                 "results_not_written", runs=self._recorder.waiting, effect="they become `lost` when the lease lapses"
             )
         await asyncio.wait({asyncio.ensure_future(self._output.flushed())}, timeout=3)
+        await asyncio.wait({asyncio.ensure_future(self._notifier.finished())}, timeout=5)
         for duty in duties:
             duty.cancel()
         await asyncio.wait(duties, timeout=5)
+        await self._notifier.close()
         await self._leave()
         self._log.info("worker_gone", worker_id=str(self._worker_id))
 

@@ -1,0 +1,141 @@
+"""Delivers notifications: takes what is due, has it sent by another process, enters how it went. No run ever waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from structlog.typing import FilteringBoundLogger
+
+from pgcron_py.domain.job import Job, NewRun
+from pgcron_py.domain.words import JobId, Reason, Status
+from pgcron_py.storage import notifications
+from pgcron_py.storage.notifications import Delivery
+from pgcron_workers.loop import Alarm
+from pgcron_workers.observer import Observer
+from pgcron_workers.sender import Sender
+from pgcron_workers.session import Session
+
+EVERY = 15.0  # seconds between rounds that nobody asked for, more or less
+SOONEST = 1.0  # what is due now and was not taken belongs to somebody: don't ask in a circle
+AT_ONCE = 16  # deliveries on their way at a time
+STARTS_KEPT = 1000
+
+
+class Notifier(Observer):
+    """Of each lane (a channel, or the pings of a job) at most one is on its way: a receiver that hangs delays its own messages only.
+
+    The ends of runs are pinged from the database, at least once; their starts from here, at most once: a late one would be wrong.
+    """
+
+    name = "notifier"
+
+    def __init__(self, session: Session, sender: Sender, log: FilteringBoundLogger) -> None:
+        self.alarm = Alarm()
+        self._session, self._sender, self._log = session, sender, log
+        self._on_their_way: dict[UUID, asyncio.Task[None]] = {}
+        self._sent: list[tuple[Delivery, str | None]] = []
+        self._starts: deque[tuple[JobId, dict[str, Any]]] = deque(maxlen=STARTS_KEPT)
+        self._pinged: dict[JobId, str] = {}
+        self._looked = float("-inf")
+        self._idle = asyncio.Event()
+
+    # -- what the other duties tell
+
+    def claimed(self, now: datetime, runs: Iterable[tuple[Job, NewRun]]) -> None:
+        if not self._pinged:
+            return
+        for job, run in runs:
+            if (url := self._pinged.get(job.id)) is not None:
+                ping = {"ping": "start", "run_id": str(run.id)}
+                self._starts.append((job.id, {"kind": "ping", "key": f"start {run.id}", "url": url, "message": ping}))
+                self.alarm.ring()
+
+    def ended(self, status: Status, reason: Reason | None, duration_ms: int | None) -> None:
+        if self._pinged:
+            self.alarm.ring()
+
+    # -- rounds
+
+    async def run_once(self) -> float:
+        await self._settle()
+        if time.monotonic() - self._looked >= EVERY:
+            await self._session.run(notifications.look)
+            self._pinged = await self._session.run(notifications.pinged_jobs)
+            self._looked = time.monotonic()
+        self._send_starts()
+        if await self._take():
+            return 0
+        seconds = await self._session.run(notifications.seconds_to_next)
+        if not self._on_their_way and not self._sent:
+            self._idle.set()
+            if not self._pinged and (seconds is None or seconds > SOONEST):
+                await self._session.close()  # most fleets are well most of the time
+        pause = EVERY * random.uniform(0.8, 1.2)
+        return pause if seconds is None else min(pause, max(seconds, SOONEST))
+
+    async def _settle(self) -> None:
+        while self._sent:
+            delivery, error = self._sent[0]
+            outcome = await self._session.run(partial(notifications.settle, delivery=delivery, error=error))
+            self._sent.pop(0)
+            facts = {
+                "kind": delivery.kind, "delivery": str(delivery.id), "attempt": delivery.attempt, "outcome": outcome,
+                "about": delivery.message.get("event") or delivery.message.get("ping"), "job": delivery.message.get("job"),
+            }  # fmt: skip
+            if error is None:
+                self._log.debug("notification_delivered", **facts)
+            else:
+                self._log.warning("notification_not_delivered", error=error, **facts)
+
+    def _send_starts(self) -> None:
+        waiting = [self._starts.popleft() for _ in range(len(self._starts))]
+        for job, order in waiting:
+            if job in self._on_their_way or len(self._on_their_way) >= AT_ONCE:
+                self._starts.append((job, order))
+            else:
+                self._begin(job, self._send_start(order))
+
+    async def _take(self) -> int:
+        room = AT_ONCE - len(self._on_their_way)
+        if room <= 0:
+            return 0
+        busy = {*self._on_their_way, *(job for job, _ in self._starts)}
+        deliveries = await self._session.run(partial(notifications.take, limit=room, busy=busy))
+        for delivery in deliveries:
+            self._begin(delivery.lane, self._send(delivery))
+        return len(deliveries)
+
+    def _begin(self, lane: UUID, work: Any) -> None:
+        task = self._on_their_way[lane] = asyncio.create_task(work, name="delivery")
+
+        def over(_: asyncio.Task[None]) -> None:
+            del self._on_their_way[lane]
+            self.alarm.ring()
+
+        task.add_done_callback(over)
+
+    async def _send(self, delivery: Delivery) -> None:
+        self._sent.append((delivery, await self._sender.failure_of(delivery.order())))
+
+    async def _send_start(self, order: dict[str, Any]) -> None:
+        if (error := await self._sender.failure_of(order)) is not None:
+            self._log.warning("start_not_pinged", run_id=order["message"]["run_id"], error=error)
+
+    async def finished(self) -> None:
+        """When everything that is due has been sent and settled."""
+        self._idle.clear()
+        self.alarm.ring()
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        for task in list(self._on_their_way.values()):
+            task.cancel()
+        await self._sender.close()
