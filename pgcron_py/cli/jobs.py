@@ -10,6 +10,7 @@ import click
 from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
 from pgcron_py.cli.backfills import backfill
+from pgcron_py.cli.explaining import explain
 from pgcron_py.cli.job_actions import cancel, delete, disable, enable, run, skip_next
 from pgcron_py.cli.job_changes import create, edit
 from pgcron_py.cli.lazy import Group
@@ -216,5 +217,5 @@ def _numbers(job: JobFacts, now: datetime) -> list[tuple[str, Any]]:
     ]
 
 
-for command in (create, edit, enable, disable, run, backfill, cancel, skip_next, delete):
+for command in (create, edit, enable, disable, explain, run, backfill, cancel, skip_next, delete):
     jobs.add_command(command)
