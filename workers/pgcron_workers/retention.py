@@ -1,4 +1,5 @@
-"""Deletes what is older than its retention: in small batches, with pauses, so that nobody's claim waits for it."""
+"""Adds ended runs to their days, then deletes what is older than its retention: in small batches, with pauses, so that
+nobody's claim waits for it."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from typing import TypeVar
 from structlog.typing import FilteringBoundLogger
 
 from pgcron_py.domain.words import JobId
-from pgcron_py.storage import retention
+from pgcron_py.storage import retention, statistics
 from pgcron_workers.loop import Alarm
 from pgcron_workers.session import Connection, Session
 
@@ -39,14 +40,28 @@ class Retention:
         if not self._has_waited:  # not while a fleet starts
             self._has_waited = True
             return EVERY * random.uniform(0.05, 0.5)
+        counted = await self._count_runs()
         runs = await self._purge_runs(None) if self._days else 0
         for job in await self._session.run(retention.jobs_with_their_own):
             runs += await self._purge_runs(job)
         rest = await self._purge_rest() if self._days else 0
+        if counted:
+            self._log.debug("counted", runs=counted)
         if runs or rest:
             self._log.info("purged", runs=runs, others=rest, days=self._days)
         await self._session.close()  # nobody needs it for an hour
         return EVERY * random.uniform(0.8, 1.2)
+
+    async def _count_runs(self) -> int:
+        total, after = 0, retention.BEGINNING
+        while True:
+            counted, last = await self._paced(
+                lambda connection, after=after: statistics.count_some_runs(connection, after, self._limit)
+            )
+            total += counted
+            if last is None:
+                return total
+            after = last
 
     async def _purge_runs(self, job: JobId | None) -> int:
         total, after = 0, retention.BEGINNING
