@@ -27,7 +27,9 @@ BEGIN
   END IF;
   s.to_at := clock_timestamp();
   s.from_at := s.to_at - p_window;
-  is_exact := mark.purged_to IS NULL OR mark.purged_to < s.from_at;
+  -- Also whether it was down when the window began must be known: from the run before it, or because none was counted since.
+  is_exact := mark.purged_to IS NULL OR mark.purged_to < s.from_at AND (mark.judged_to <= s.from_at OR EXISTS (
+    SELECT FROM pgcron.cron_log l WHERE l.job_id = p_job AND l.started_at < s.from_at AND l.started_at > mark.purged_to));
   whole_from := date_trunc('day', s.from_at, 'UTC') + CASE WHEN is_exact THEN interval '24 hours' ELSE interval '0' END;
   IF NOT is_exact THEN
     s.from_at := whole_from;
@@ -65,6 +67,7 @@ BEGIN
     SELECT e.status, GREATEST(e.completed_at, s.from_at, mark.created_at),
            LEAST(coalesce(lead(e.completed_at) OVER (ORDER BY e.completed_at), s.to_at), whole_from)
       FROM (SELECT f.status, f.completed_at FROM first_day f
+            UNION ALL SELECT 'FAILED', mark.judged_to WHERE is_exact AND mark.failure_streak > 0 AND mark.judged_to <= s.from_at
             UNION ALL
             (SELECT l.status, l.completed_at FROM pgcron.cron_log l
               WHERE is_exact AND l.job_id = p_job AND l.started_at < s.from_at AND l.status <> 'RUNNING' ORDER BY l.started_at DESC LIMIT 2)) e

@@ -15,7 +15,8 @@ def exact(values: list[int], share: float) -> int:
 
 def of(connection: psycopg.Connection, values: list[int]) -> str:
     (found,) = connection.execute(
-        "SELECT pgcron.histogram_of((SELECT array_agg(pgcron.bucket_of(v)) FROM unnest(%s::bigint[]) v))::text", (values,)
+        "SELECT pgcron.histogram_of((SELECT array_agg(pgcron.bucket_of(v)) FROM unnest(%s::bigint[]) v))::text",
+        (values,),
     ).fetchone()
     return found
 
