@@ -11,15 +11,15 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, get_type_hints
 
 from pgcron_py.context import JobContext
-from pgcron_py.domain.declaration import JobDeclaration
+from pgcron_py.domain.declaration import LOG_LEVELS, JobDeclaration, LogLevel
 from pgcron_py.domain.overlap import CATCHUP_POLICIES, OVERLAP_POLICIES, CatchupPolicy, OverlapPolicy
 from pgcron_py.domain.retry import exception_names
 from pgcron_py.errors import InvalidDeclaration, InvalidSchedule, PgCronError, UnknownTimeZone
-from pgcron_py.timetable import DstFold, DstGap, load_zone, parse
+from pgcron_py.timetable import DstFold, DstGap, Kind, exclusion_of, load_zone, parse
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -93,6 +93,19 @@ class PgCron:
         max_consecutive_failures: int | None = 3,
         retention_days: int | None = None,
         retention_count: int | None = None,
+        extra_schedules: Sequence[str] = (),
+        excluded_schedules: Sequence[str] = (),
+        start_at: datetime | str | None = None,
+        end_at: datetime | str | None = None,
+        max_runs: int | None = None,
+        runs_alone: bool = False,
+        min_version: str | None = None,
+        log_level: LogLevel = "all",
+        must_succeed_every: Seconds | None = None,
+        late_after: Seconds | None = None,
+        slow_after: Seconds | None = None,
+        slow_factor: float | None = None,
+        ping_url: str | None = None,
     ) -> Callable[[F], F]:
         """Declares a job that runs the decorated function (`def` or `async def`, or a method of a class).
 
@@ -105,6 +118,12 @@ class PgCron:
         retry_on, no_retry_on: exceptions, as classes or names (`ValueError`, `httpx.TimeoutException`), their subclasses included:
         which of them are worth another attempt (any, if empty), and which never are. Without max_attempts > 1 there is none.
         retention_days, retention_count: for how long, and how many of, its ended runs are kept; by default as the worker's settings say.
+        extra_schedules: it fires when one of these does, too. excluded_schedules: in these minutes it doesn't: `* * 25 12 *`.
+        start_at, end_at: no occurrence before and after (aware, or ISO 8601 with an offset). max_runs: of its schedule, then no more.
+        runs_alone: nothing else in the fleet runs meanwhile. min_version: an application of an older release doesn't run it.
+        log_level: what is kept beside the row: all, errors (no output of successful runs), none (no output, no stack trace).
+        must_succeed_every, late_after, slow_after, slow_factor (times the 95th percentile): beyond these an alert is raised.
+        ping_url: hears of start, success and failure, as healthchecks.io takes it.
         memory_limit: MiB that a run may take beyond what its process has; more ends it as crashed.
         Raises InvalidDeclaration, naming job and reason.
         """
@@ -150,6 +169,19 @@ class PgCron:
                 notify_on_failure=notify_on_failure,
                 retention_days=retention_days,
                 retention_count=retention_count,
+                extra_schedules=_texts(name, "extra_schedules", extra_schedules),
+                excluded_schedules=_texts(name, "excluded_schedules", excluded_schedules),
+                start_at=_instant(name, "start_at", start_at),
+                end_at=_instant(name, "end_at", end_at),
+                max_runs=max_runs,
+                runs_alone=runs_alone,
+                min_version=min_version,
+                log_level=log_level,
+                must_succeed_every_ms=_ms(name, "must_succeed_every", must_succeed_every),
+                late_after_ms=_ms(name, "late_after", late_after),
+                slow_after_ms=_ms(name, "slow_after", slow_after),
+                slow_factor=slow_factor,
+                ping_url=ping_url,
             )
             check_declaration(declaration)
             self.declarations[name] = declaration
@@ -203,12 +235,15 @@ def check_declaration(declaration: JobDeclaration) -> None:
     if not 1 <= len(name) <= 200 or name != name.strip() or re.search(r"[\x00-\x1f\x7f]", name):
         raise InvalidDeclaration(name, "a name has 1 to 200 printable characters and no blanks at its ends")
     try:
-        parse(declaration.schedule, name=name)
+        kinds = [parse(text, name=name).kind for text in (declaration.schedule, *declaration.extra_schedules)]
+        for text in declaration.excluded_schedules:
+            exclusion_of(text, name=name)
         load_zone(declaration.timezone)
     except InvalidSchedule as error:
         raise InvalidDeclaration(name, f"Invalid cron expression: {error}", hint=error.hint) from error
     except UnknownTimeZone as error:
         raise InvalidDeclaration(name, f"timezone: {error}", hint=error.hint) from error
+    _check_timing(declaration, kinds)
     for field_, low, high in _RANGES:
         value = getattr(declaration, field_)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high):
@@ -217,7 +252,11 @@ def check_declaration(declaration: JobDeclaration) -> None:
         _exception_names(name, field_, getattr(declaration, field_))
     if declaration.backoff_max_ms < declaration.backoff_ms:
         raise InvalidDeclaration(name, "backoff_max is less than backoff")
-    for field_, known in (("overlap_policy", OVERLAP_POLICIES), ("catchup_policy", CATCHUP_POLICIES)):
+    for field_, known in (
+        ("overlap_policy", OVERLAP_POLICIES),
+        ("catchup_policy", CATCHUP_POLICIES),
+        ("log_level", LOG_LEVELS),
+    ):
         if (value := getattr(declaration, field_)) not in known:
             raise InvalidDeclaration(name, f"{field_} is {value!r}: it must be one of {', '.join(known)}")
     if declaration.is_exclusive is (declaration.overlap_policy == "allow_all"):
@@ -229,6 +268,39 @@ def check_declaration(declaration: JobDeclaration) -> None:
             name,
             f"max_running is {declaration.max_running}: only overlap_policy='allow_all' lets more than one run go on",
         )
+    _check_watch(declaration)
+
+
+def _check_timing(declaration: JobDeclaration, kinds: list[Kind]) -> None:
+    name = declaration.name
+    if Kind.REBOOT in kinds and len(kinds) > 1:
+        raise InvalidDeclaration(
+            name, "extra_schedules: @reboot can't be one of several schedules", hint="declare two jobs"
+        )
+    for field_ in ("extra_schedules", "excluded_schedules"):
+        if len(getattr(declaration, field_)) > 20:
+            raise InvalidDeclaration(
+                name, f"{field_} has {len(getattr(declaration, field_))} schedules: 20 are the most"
+            )
+    start, end = declaration.start_at, declaration.end_at
+    if start is not None and end is not None and start >= end:
+        raise InvalidDeclaration(name, f"end_at ({end}) is not after start_at ({start})")
+    if declaration.min_version is not None and not re.fullmatch(
+        r"[vV]?\d{1,9}(\.\d{1,9})*", declaration.min_version, re.ASCII
+    ):
+        raise InvalidDeclaration(
+            name, f"min_version is {declaration.min_version!r}: it must be dotted numbers such as 1.10.2"
+        )
+
+
+def _check_watch(declaration: JobDeclaration) -> None:
+    factor, url = declaration.slow_factor, declaration.ping_url
+    if factor is not None and (
+        isinstance(factor, bool) or not isinstance(factor, int | float) or not 1 <= factor <= 1e6
+    ):
+        raise InvalidDeclaration(declaration.name, f"slow_factor is {factor!r}: it must be a number from 1 to 1000000")
+    if url is not None and (len(url) > 2000 or not re.fullmatch(r"https?://[^\s\x00-\x1f\x7f]+", url)):
+        raise InvalidDeclaration(declaration.name, "ping_url must begin with http:// or https:// and have no blanks")
 
 
 _RANGES = (
@@ -245,6 +317,10 @@ _RANGES = (
     ("max_consecutive_failures", 1, 1_000_000),
     ("retention_days", 1, 36_500),
     ("retention_count", 1, 1_000_000_000),
+    ("max_runs", 1, 1_000_000_000_000),
+    ("must_succeed_every_ms", 1_000, 31_622_400_000),
+    ("late_after_ms", 1, 31_622_400_000),
+    ("slow_after_ms", 1, 2_678_400_000),
 )
 
 
@@ -255,6 +331,24 @@ def _ms(job: str, name: str, value: Seconds | None) -> int | None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e9:
         raise InvalidDeclaration(job, f"{name} is {value!r}: it must be seconds or a timedelta, not negative")
     return round(seconds * 1000)
+
+
+def _texts(job: str, name: str, values: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise InvalidDeclaration(job, f"{name} is {values!r}: it must be a list of schedules")
+    return tuple(values)
+
+
+def _instant(job: str, name: str, value: datetime | str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise InvalidDeclaration(
+            job, f"{name} is {value!r}: it must be ISO 8601, such as 2026-12-31T18:00+01:00"
+        ) from error
+    if found is not None and (found.utcoffset() is None or not 1900 < found.year < 9000):
+        raise InvalidDeclaration(job, f"{name} is {value!r}: it needs an offset from UTC, and a year from 1901 to 8999")
+    return found
 
 
 _EXCEPTION_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")

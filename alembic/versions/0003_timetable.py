@@ -17,6 +17,7 @@ FILES = (
     "functions/schedule_grammar_v01.sql",
     "functions/schedule_walls_v01.sql",
     "functions/next_runs_v01.sql",
+    "functions/job_next_runs_v01.sql",
     "functions/check_schedule_text_v02.sql",
     "grants/timetable_v01.sql",
 )
@@ -36,7 +37,7 @@ def downgrade() -> None:
         DECLARE item regprocedure;
         BEGIN
           FOR item IN SELECT oid FROM pg_proc WHERE pronamespace = 'pgcron'::regnamespace
-              AND (proname LIKE 'schedule\\_%' OR proname IN ('next_runs', 'validate_schedule')) LOOP
+              AND (proname LIKE 'schedule\\_%' OR proname IN ('next_runs', 'job_next_runs', 'validate_schedule')) LOOP
             EXECUTE format('DROP FUNCTION %s CASCADE', item);
           END LOOP;
         END $$;

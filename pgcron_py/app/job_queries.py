@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,11 +31,6 @@ WHERE (%(tag)s::text IS NULL OR %(tag)s = ANY (j.tags)) AND (%(queue)s::text IS 
   AND (NOT %(failing)s OR j.consecutive_failures > 0 OR last.status = 'FAILED')
 ORDER BY j.name
 """
-DETAIL = f"""{_SUMMARY}, j.description, j.args, j.owner, j.priority, j.origin, j.app, j.release, j.declared_schedule, j.undeclared_at,
-  j.is_exclusive, j.overlap_policy, j.max_running, j.catchup_policy, j.catchup_window_ms, j.starting_deadline_ms, j.timeout_ms, j.max_attempts,
-  j.backoff_ms, j.backoff_max_ms, j.retry_on, j.no_retry_on, j.memory_limit_mib, j.is_idempotent, j.jitter_ms, j.dst_gap, j.dst_fold, j.max_consecutive_failures,
-  j.notify_on_failure, j.retention_days, j.retention_count, j.anchor_at, j.next_scheduled_for, j.last_completed_at, j.run_seq, j.version, j.created_at, j.updated_at
-{_FROM} WHERE j.id = %(id)s"""
 REQUESTS = """
 SELECT id, cause, requested_by, run_after, scheduled_for, attempt, created_at FROM pgcron.cron_request
  WHERE job_id = %(id)s AND state = 'PENDING' ORDER BY run_after, id LIMIT 20
@@ -140,6 +135,20 @@ class JobFacts(JobRow):
     notify_on_failure: bool
     retention_days: int | None
     retention_count: int | None
+    extra_schedules: list[str]
+    excluded_schedules: list[str]
+    start_at: datetime | None
+    end_at: datetime | None
+    max_runs: int | None
+    scheduled_runs: int
+    runs_alone: bool
+    min_version: str | None
+    log_level: str
+    must_succeed_every_ms: int | None
+    late_after_ms: int | None
+    slow_after_ms: int | None
+    slow_factor: float | None
+    ping_url: str | None
     anchor_at: datetime
     next_scheduled_for: datetime | None
     last_completed_at: datetime | None
@@ -147,6 +156,10 @@ class JobFacts(JobRow):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+_MORE = [field.name for field in fields(JobFacts) if field.name not in JobRow.__dataclass_fields__]
+DETAIL = f"{_SUMMARY}, {', '.join(f'j.{name}' for name in _MORE)} {_FROM} WHERE j.id = %(id)s"
 
 
 @dataclass(frozen=True, slots=True)

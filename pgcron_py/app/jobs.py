@@ -27,30 +27,13 @@ ZONE = "SELECT timezone FROM pgcron.cron_job WHERE name = %(name)s"
 HANDLER = "SELECT handler FROM pgcron.cron_job WHERE name = %(name)s"
 FOUND = "SELECT id FROM pgcron.cron_job WHERE name = %(name)s"
 
-INSERT = """
-INSERT INTO pgcron.cron_job (origin, is_enabled, disabled_reason, name, description, schedule, timezone, handler, args, is_locked, owner,
-  tags, queue, priority, is_exclusive, overlap_policy, max_running, catchup_policy, catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts,
-  backoff_ms, backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold,
-  max_consecutive_failures, notify_on_failure, retention_days, retention_count)
-VALUES ('admin', %(is_enabled)s, %(disabled_reason)s, %(name)s, %(description)s, %(schedule)s, %(timezone)s, %(handler)s, %(args)s,
-  %(is_locked)s, %(owner)s, %(tags)s, %(queue)s, %(priority)s, %(is_exclusive)s, %(overlap_policy)s, %(max_running)s,
-  %(catchup_policy)s, %(catchup_window_ms)s, %(starting_deadline_ms)s, %(timeout_ms)s, %(max_attempts)s, %(backoff_ms)s, %(backoff_max_ms)s,
-  %(retry_on)s, %(no_retry_on)s, %(memory_limit_mib)s,
-  %(is_idempotent)s, %(jitter_ms)s, %(dst_gap)s, %(dst_fold)s, %(max_consecutive_failures)s, %(notify_on_failure)s,
-  %(retention_days)s, %(retention_count)s)
-RETURNING id
-"""
-UPDATE = """
-UPDATE pgcron.cron_job SET description = %(description)s, schedule = %(schedule)s, timezone = %(timezone)s, handler = %(handler)s,
-  args = %(args)s, owner = %(owner)s, tags = %(tags)s, queue = %(queue)s, priority = %(priority)s, is_exclusive = %(is_exclusive)s,
-  overlap_policy = %(overlap_policy)s, max_running = %(max_running)s, catchup_policy = %(catchup_policy)s,
-  catchup_window_ms = %(catchup_window_ms)s, starting_deadline_ms = %(starting_deadline_ms)s, timeout_ms = %(timeout_ms)s, max_attempts = %(max_attempts)s,
-  backoff_ms = %(backoff_ms)s, backoff_max_ms = %(backoff_max_ms)s, retry_on = %(retry_on)s, no_retry_on = %(no_retry_on)s,
-  memory_limit_mib = %(memory_limit_mib)s, is_idempotent = %(is_idempotent)s, jitter_ms = %(jitter_ms)s,
-  dst_gap = %(dst_gap)s, dst_fold = %(dst_fold)s, max_consecutive_failures = %(max_consecutive_failures)s,
-  notify_on_failure = %(notify_on_failure)s, retention_days = %(retention_days)s, retention_count = %(retention_count)s
-WHERE id = %(id)s
-"""
+_SET = [field for field in FIELDS if field not in ("name", "is_locked")]
+# Names of columns, all ours.
+INSERT = f"""
+INSERT INTO pgcron.cron_job (origin, is_enabled, disabled_reason, {", ".join(FIELDS)})
+VALUES ('admin', %(is_enabled)s, %(disabled_reason)s, {", ".join(f"%({field})s" for field in FIELDS)}) RETURNING id
+"""  # noqa: S608
+UPDATE = f"UPDATE pgcron.cron_job SET {', '.join(f'{field} = %({field})s' for field in _SET)} WHERE id = %(id)s"  # noqa: S608
 ENABLE = "SELECT pgcron.enable(%(name)s)"
 DISABLE = "SELECT pgcron.disable(%(name)s, %(reason)s, %(until)s)"
 SKIP_NEXT = "SELECT pgcron.skip_next(%(name)s)"
@@ -123,7 +106,7 @@ def edit(connection: Connection, name: str, changes: Mapping[str, Any], caller: 
                 f"job {name!r} is locked: its definition can't be changed",
                 hint="change it in the code that declares it; it can be enabled and disabled",
             )
-        old = JobDeclaration.from_values({field: row[field] for field in FIELDS})
+        old = JobDeclaration.from_values(row)
         new = replace(old, **changes)
         now, anchor = value(connection, NOW), row["anchor_at"]
         description = described(new, now, anchor)

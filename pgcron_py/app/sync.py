@@ -68,7 +68,8 @@ async def sync_declarations(
 async def _existing(connection: AsyncConnection[Any], app: str, names: list[str]) -> dict[str, dict[str, Any]]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(EXISTING, {"app": app, "names": names})
-        return {row["name"]: row for row in await cursor.fetchall()}
+        rows = await cursor.fetchall()
+    return {row["name"]: row | JobDeclaration.from_values(row).values() for row in rows}
 
 
 def _values(

@@ -14,6 +14,8 @@ from pgcron_py.cli.options import (
     NOTHING,
     CountOrNever,
     F,
+    FactorOrNever,
+    Instant,
     JsonObject,
     Milliseconds,
     database,
@@ -21,6 +23,7 @@ from pgcron_py.cli.options import (
     json_option,
     reason_option,
 )  # fmt: skip
+from pgcron_py.domain.declaration import LOG_LEVELS
 from pgcron_py.domain.overlap import CATCHUP_POLICIES, OVERLAP_POLICIES
 from pgcron_py.errors import InvalidArguments
 
@@ -54,6 +57,19 @@ DEFINITION: tuple[Callable[[Any], Any], ...] = (
     click.option("--max-consecutive-failures", type=CountOrNever(), metavar="N", help="Disable it after so many; or never [default: 3]."),
     click.option("--retention-days", type=CountOrNever(), metavar="N", help="Keep ended runs so long; or none [default: as the workers' PGCRON_LOG_RETENTION_DAYS]."),
     click.option("--retention-count", type=CountOrNever(), metavar="N", help="Keep at most so many runs; or none [default: none]."),
+    click.option("--extra-schedule", "extra_schedules", multiple=True, metavar="TEXT", help="Fires when this does, too; may be repeated; '' for none [default: none]."),
+    click.option("--exclude", "excluded_schedules", multiple=True, metavar="TEXT", help="Does not fire in these minutes, such as '* * 25 12 *'; may be repeated; '' for none [default: none]."),
+    click.option("--start-at", type=Instant(), metavar="TIME", help="No run before this time; or none [default: none]."),
+    click.option("--end-at", type=Instant(), metavar="TIME", help="No run after this time; or none [default: none]."),
+    click.option("--max-runs", type=CountOrNever(), metavar="N", help="So many runs by the schedule, then no more; or none [default: none]."),
+    click.option("--alone/--not-alone", "runs_alone", default=None, help="Nothing else in the fleet runs meanwhile [default: no]."),
+    click.option("--min-version", metavar="RELEASE", help="Applications of an older release don't run it; '' for any [default: any]."),
+    click.option("--log-level", type=click.Choice(LOG_LEVELS), help="What is kept beside a run's row: all, errors (no output of successful runs), none (no output, no trace) [default: all]."),
+    click.option("--must-succeed-every", "must_succeed_every_ms", type=Milliseconds(optional=True), metavar="SECONDS", help="Longer without a success is an alert; or none [default: none]."),
+    click.option("--late-after", "late_after_ms", type=Milliseconds(optional=True), metavar="SECONDS", help="A later start is an alert; or none [default: none]."),
+    click.option("--slow-after", "slow_after_ms", type=Milliseconds(optional=True), metavar="SECONDS", help="A longer run is an alert; or none [default: none]."),
+    click.option("--slow-factor", type=FactorOrNever(), metavar="X", help="A run longer than X times the 95th percentile is an alert; or none [default: none]."),
+    click.option("--ping-url", metavar="URL", help="Hears of start, success and failure, as healthchecks.io takes it; '' for none."),
     click.option("--tag", "tags", multiple=True, metavar="TAG", help="May be repeated; replaces all; '' for none."),
     click.option("--owner", metavar="TEXT", help="Who cares for it; '' for nobody."),
     click.option("--notify-on-failure/--no-notify-on-failure", default=None, help="Whether failures are told [default: yes]."),
@@ -134,9 +150,9 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _column_value(name: str, value: Any) -> Any:
-    if name in ("tags", "retry_on", "no_retry_on"):
+    if name in ("tags", "retry_on", "no_retry_on", "extra_schedules", "excluded_schedules"):
         return tuple(tag.strip() for tag in value if tag.strip())
-    if value is NOTHING or (name in ("description", "owner") and value == ""):
+    if value is NOTHING or (name in ("description", "owner", "min_version", "ping_url") and value == ""):
         return None
     return None if name in ("dst_gap", "dst_fold") and value == "default" else value
 

@@ -134,6 +134,13 @@ def _facts(found: JobDetail) -> list[tuple[str, Any]]:
         ("description", job.description or None),
         ("state", job.state + (", locked" if job.is_locked else "")),
         ("schedule", f"{job.schedule}  ({job.timezone})"),
+        ("also", ", ".join(job.extra_schedules) or None),
+        ("but not", ", ".join(job.excluded_schedules) or None),
+        ("period", _period(job)),
+        (
+            "runs at most",
+            f"{job.max_runs} times by its schedule, {job.scheduled_runs} so far" if job.max_runs else None,
+        ),
         ("declared as", declared),
         ("in words", found.description.sentence if found.description else f"can't be read here: {found.problem}"),
         ("handler", job.handler),
@@ -141,7 +148,8 @@ def _facts(found: JobDetail) -> list[tuple[str, Any]]:
         ("origin", f"{job.origin}{f', {code}' if code else ''}"),
         ("owner", job.owner),
         ("tags", ", ".join(job.tags) or None),
-        ("queue", f"{job.queue}, priority {job.priority}"),
+        ("queue", f"{job.queue}, priority {job.priority}{', alone' if job.runs_alone else ''}"),
+        ("release", f"{job.min_version} or newer" if job.min_version else None),
         ("id", job.id),
         ("version", f"{job.version}, changed {fmt.local(job.updated_at, job.timezone)}"),
         ("disabled", fmt.local(job.disabled_at, job.timezone) if job.disabled_at else None),
@@ -166,8 +174,27 @@ def _policies(job: JobFacts) -> list[tuple[str, Any]]:
         ("clock changes", f"gap: {job.dst_gap or 'default'}, fold: {job.dst_fold or 'default'}" if job.dst_gap or job.dst_fold else None),
         ("disables itself", f"after {strikes} failures in a row" if strikes else "never"),
         ("keeps runs", _retention(job)),
+        ("keeps output", {"all": None, "errors": "of failed runs", "none": "never"}[job.log_level]),
+        ("watched", _watched(job)),
+        ("pings", job.ping_url),
         ("notifies", "on failure" if job.notify_on_failure else "never"),
     ]  # fmt: skip
+
+
+def _period(job: JobFacts) -> str | None:
+    start = f"from {fmt.local(job.start_at, job.timezone)}" if job.start_at else None
+    end = f"to {fmt.local(job.end_at, job.timezone)}" if job.end_at else None
+    return " ".join(filter(None, (start, end))) or None
+
+
+def _watched(job: JobFacts) -> str | None:
+    words = (
+        f"no success for {fmt.duration(job.must_succeed_every_ms)}" if job.must_succeed_every_ms else None,
+        f"{fmt.duration(job.late_after_ms)} late" if job.late_after_ms else None,
+        f"longer than {fmt.duration(job.slow_after_ms)}" if job.slow_after_ms else None,
+        f"longer than {job.slow_factor:g} times the 95th percentile" if job.slow_factor else None,
+    )
+    return "alert when " + ", or ".join(filter(None, words)) if any(words) else None
 
 
 def _retention(job: JobFacts) -> str | None:

@@ -101,6 +101,36 @@ class CountOrNever(ParamType):
         return int(text)
 
 
+class FactorOrNever(ParamType):
+    """A number from 1 on, or `never`."""
+
+    name = "factor"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = str(value).strip().lower()
+        if text in NONE_WORDS:
+            return NOTHING
+        if not re.fullmatch(r"\d{1,7}(\.\d{1,6})?", text):
+            self.fail(f"{value!r} is no number such as 2 or 1.5 nor `never`", param, ctx)
+        return float(text)
+
+
+class Instant(ParamType):
+    """A time as people write it; without an offset it is UTC. `2h` is two hours from now; `none` is None."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, datetime):
+            return value
+        if str(value).strip().lower() in NONE_WORDS:
+            return NOTHING
+        try:
+            return from_now(str(value), datetime.now(UTC))
+        except InvalidArguments as error:
+            self.fail(f"{error}: {error.hint}", param, ctx)
+
+
 class Nothing:
     """Given on purpose as nothing: unlike None, which means that the option was not given."""
 
@@ -125,12 +155,15 @@ def moment(text: str, zone: tzinfo, now: datetime) -> datetime:
         raise InvalidArguments(f"{text!r} is no time", hint=TIME_HINT) from error
 
 
+def from_now(text: str, now: datetime) -> datetime:
+    """As `moment`, but `90m` is so long from now. Raises InvalidArguments."""
+    part = AGO.fullmatch(text.strip().lower())
+    return now + timedelta(**{UNITS[part[2]]: int(part[1])}) if part else moment(text, UTC, now)
+
+
 def moment_to_come(text: str, now: datetime) -> datetime:
-    """As `moment`, but `90m` is so long from now, and it has to come yet. Raises InvalidArguments."""
-    word = text.strip().lower()
-    found = (
-        now + timedelta(**{UNITS[part[2]]: int(part[1])}) if (part := AGO.fullmatch(word)) else moment(text, UTC, now)
-    )
+    """As `from_now`, but it has to come yet. Raises InvalidArguments."""
+    found = from_now(text, now)
     if found <= now:
         raise InvalidArguments(f"{text!r} has passed", hint="give a time to come, or 2h for two hours from now")
     return found

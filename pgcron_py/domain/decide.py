@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pgcron_py.domain.job import Job, NewMiss, NewRequest, NewRun, Timing
 from pgcron_py.domain.overlap import Fate, capacity, fate_of, longest_delay
 from pgcron_py.domain.words import Cause, MissReason, RunId
-from pgcron_py.timetable import Plan, jittered_start
+from pgcron_py.timetable import ExcludingPlan, Plan, jittered_start
 
 CATCH_UP_MOST = 100  # occurrences that catch-up "all" runs after an outage: the newest
 _SECOND = timedelta(seconds=1)
@@ -90,6 +90,7 @@ def _resolve_schedule(
     if due <= job.covers_from:  # somebody set the plan back by hand: up to covers_from every occurrence is resolved
         decision.advance = advance_after(job.timing, job.timing.plan(), job.covers_from)
         return
+    _leave_out(job, due, decision)
     instants = [due]
     if prepared is not None and (prepared.next_scheduled_for is None or prepared.next_scheduled_for > now):
         decision.advance = prepared
@@ -101,6 +102,26 @@ def _resolve_schedule(
         _give_up(job, plan, due, instants[0], now, decision)
     for instant in instants:
         _resolve(job, instant, now, new_id, decision)
+    if _is_over(job, decision):
+        decision.advance = Advance(None, None)
+
+
+def _leave_out(job: Job, due: datetime, decision: Decision) -> None:
+    """Occurrences in excluded minutes, which the plan passed over on its way to this one."""
+    plan = job.timing.plan() if job.timing.excluded else None
+    if not isinstance(plan, ExcludingPlan) or not (
+        found := plan.excluded_between(max(job.covers_from, job.planned_from or job.covers_from), due - _INSTANT)
+    ):
+        return
+    first, last, count, exact = found
+    decision.misses.append(NewMiss(MissReason.EXCLUDED, job.covers_from, last, first, last, max(count, 1), not exact))
+    decision.covers_from = last
+
+
+def _is_over(job: Job, decision: Decision) -> bool:
+    """Whether the schedule has started as many runs as it may."""
+    most = job.timing.max_runs
+    return most is not None and job.scheduled_runs + len(decision.runs) + len(decision.requests) >= most
 
 
 def _instants(job: Job, plan: Plan, due: datetime, latest: datetime, now: datetime) -> list[datetime]:
@@ -142,7 +163,9 @@ def _give_up(job: Job, plan: Plan, due: datetime, first: datetime, now: datetime
     longest = longest_delay(job)
     was_late = job.catchup_policy == "all" and longest is not None and now - last > longest
     reason = MissReason.TOO_LATE if was_late else MissReason.COALESCED
-    decision.misses.append(NewMiss(reason, job.covers_from, last, due, last, max(count, 1), not exact))
+    decision.misses.append(
+        NewMiss(reason, decision.covers_from or job.covers_from, last, due, last, max(count, 1), not exact)
+    )
     decision.covers_from = last
 
 
@@ -153,6 +176,9 @@ def _resolve(
     decision.covers_from = instant
     if new_id is None:
         _miss(decision, MissReason.RESCHEDULED, covers)
+        return
+    if _is_over(job, decision):
+        _miss(decision, MissReason.ENDED, covers)
         return
     fate = fate_of(job, instant, now, len(decision.runs), len(decision.requests))
     match fate:

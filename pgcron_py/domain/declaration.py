@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+LogLevel = Literal["all", "errors", "none"]
+LOG_LEVELS: tuple[str, ...] = get_args(LogLevel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +19,20 @@ class JobDeclaration:
     schedule: str
     handler: str
     description: str | None = None
+    extra_schedules: tuple[str, ...] = ()
+    excluded_schedules: tuple[str, ...] = ()
     timezone: str = "UTC"
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    max_runs: int | None = None
     args: dict[str, Any] = field(default_factory=dict)
     is_locked: bool = False
     owner: str | None = None
     tags: tuple[str, ...] = ()
     queue: str = "default"
     priority: int = 0
+    runs_alone: bool = False
+    min_version: str | None = None
     is_exclusive: bool = True
     overlap_policy: str = "skip"
     max_running: int = 1
@@ -42,23 +54,42 @@ class JobDeclaration:
     notify_on_failure: bool = True
     retention_days: int | None = None
     retention_count: int | None = None
+    log_level: str = "all"
+    must_succeed_every_ms: int | None = None
+    late_after_ms: int | None = None
+    slow_after_ms: int | None = None
+    slow_factor: float | None = None
+    ping_url: str | None = None
 
     def values(self) -> dict[str, Any]:
-        return asdict(self) | {name: list(getattr(self, name)) for name in _LISTS}
+        """As JSON has it: arrays for tuples, ISO 8601 in UTC for instants; the database takes these too."""
+        return (
+            asdict(self)
+            | {name: list(getattr(self, name)) for name in _LISTS}
+            | {name: at.astimezone(UTC).isoformat() for name in _INSTANTS if (at := getattr(self, name)) is not None}
+        )
 
     @classmethod
-    def from_values(cls, values: dict[str, Any]) -> JobDeclaration:
-        return cls(**values | {name: tuple(values.get(name, ())) for name in _LISTS})
+    def from_values(cls, values: Mapping[str, Any]) -> JobDeclaration:
+        """values: of a row, or what values() made; keys that are no fields are ignored."""
+        known = {name: values[name] for name in FIELDS if name in values}
+        lists = {name: tuple(values.get(name, ())) for name in _LISTS}
+        return cls(**known | lists | {name: _instant(values.get(name)) for name in _INSTANTS})
 
 
-_LISTS = ("tags", "retry_on", "no_retry_on")  # tuples here, arrays in JSON and in the database
+_LISTS = ("extra_schedules", "excluded_schedules", "tags", "retry_on", "no_retry_on")  # arrays in JSON and the database
+_INSTANTS = ("start_at", "end_at")
 FIELDS = tuple(f.name for f in fields(JobDeclaration))
+
+
+def _instant(value: datetime | str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def merged(declared: JobDeclaration, row: dict[str, Any], last: dict[str, Any] | None) -> dict[str, Any]:
     """The values the row shall have: the code's, but for fields an admin changed since the last declaration.
 
-    row: current values; last: what was declared then (None = never). A locked declaration takes every field.
+    row: current values, in the form of `values`; last: what was declared then (None = never). A locked declaration takes every field.
     """
     values = declared.values()
     if declared.is_locked or last is None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from pgcron_py.domain.words import Cause, JobId, MissReason, RequestId, RunId
-from pgcron_py.timetable import DstFold, DstGap, Plan, parse
+from pgcron_py.timetable import DstFold, DstGap, Plan, compound, exclusion_of, parse
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What decides a job's occurrences. anchor: where intervals count from; jitter_ms: spread of starts."""
+    """What decides a job's occurrences. anchor: where intervals count from; jitter_ms: spread of starts.
+
+    extra: schedules that fire too; excluded: schedules of minutes in which nothing does; start_at, end_at: the period;
+    max_runs: after so many runs by the schedule there is no further occurrence.
+    """
 
     job_id: JobId
     name: str
@@ -22,11 +27,37 @@ class Timing:
     jitter_ms: int = 0
     dst_gap: DstGap | None = None
     dst_fold: DstFold | None = None
+    extra: Sequence[str] = ()
+    excluded: Sequence[str] = ()
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    max_runs: int | None = None
 
     def plan(self) -> Plan:
-        """Raises InvalidSchedule for the text, UnknownTimeZone for the zone (which may be this host's fault)."""
-        timetable = parse(self.schedule, name=self.name)
+        """Raises InvalidSchedule for a text, UnknownTimeZone for the zone (which may be this host's fault)."""
+        first = self._plan_of(self.schedule)
+        if not (self.extra or self.excluded or self.start_at or self.end_at):
+            return first
+        plans = (first, *map(self._plan_of, self.extra))
+        excluded = tuple(exclusion_of(text, name=self.name) for text in self.excluded)
+        return compound(plans, excluded, self.timezone, self.start_at, self.end_at)
+
+    def as_planned(self, planned: Mapping[str, Any]) -> Timing:
+        """The timing by which this job was planned before: what job_timing() in SQL kept of it."""
+        return replace(
+            self, schedule=planned["schedule"], timezone=planned["timezone"], jitter_ms=planned["jitter_ms"],
+            dst_gap=planned["dst_gap"], dst_fold=planned["dst_fold"], extra=planned["extra_schedules"],
+            excluded=planned["excluded_schedules"], start_at=_instant(planned["start_at"]), end_at=_instant(planned["end_at"]),
+            max_runs=planned["max_runs"],
+        )  # fmt: skip
+
+    def _plan_of(self, schedule: str) -> Plan:
+        timetable = parse(schedule, name=self.name)
         return timetable.plan(self.timezone, anchor=self.anchor, dst_gap=self.dst_gap, dst_fold=self.dst_fold)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +104,8 @@ class Job:
     last_run_at: datetime | None
     last_completed_at: datetime | None
     skip_until: datetime | None = None
+    planned_from: datetime | None = None
+    scheduled_runs: int = 0
     requests: tuple[Request, ...] = ()
     buffered: int = 0
 

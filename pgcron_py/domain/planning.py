@@ -24,6 +24,7 @@ class Replan:
 
     timing: Timing
     before: Timing | None
+    scheduled_runs: int
     is_enabled: bool
     changed_at: datetime
     reason: str
@@ -33,11 +34,12 @@ class Replan:
 
 @dataclass(frozen=True, slots=True)
 class NewPlan:
-    """advance: next occurrence; miss: what the change gave up; covers_from: the ledger's new end."""
+    """advance: next occurrence; miss: what the change gave up; covers_from: the ledger's new end; starts: from when it is in force."""
 
     advance: Advance
     miss: NewMiss | None
     covers_from: datetime
+    starts: datetime
 
 
 def replan(job: Replan) -> NewPlan:
@@ -48,22 +50,23 @@ def replan(job: Replan) -> NewPlan:
     miss = _given_up(job)
     covers_from = miss.covers_to if miss else job.covers_from
     starts = job.covers_from if job.reason == "created" else max(covers_from, job.changed_at)
-    advance = advance_after(job.timing, plan, starts)
-    return NewPlan(advance if job.is_enabled else Advance(advance.next_scheduled_for, None), miss, covers_from)
+    advance = Advance(None, None) if _is_over(job.timing, job) else advance_after(job.timing, plan, starts)
+    return NewPlan(advance if job.is_enabled else Advance(advance.next_scheduled_for, None), miss, covers_from, starts)
 
 
 def _reboot(job: Replan) -> NewPlan:
     """@reboot has no instant of its own; a generation that opened before the job's first plan still counts."""
     opened = job.next_scheduled_for if job.reason == "created" and job.is_enabled else None
     miss = None if job.before is None else _given_up(job)
-    return NewPlan(Advance(opened, opened), miss, miss.covers_to if miss else job.covers_from)
+    covers_from = miss.covers_to if miss else job.covers_from
+    return NewPlan(Advance(opened, opened), miss, covers_from, covers_from)
 
 
 def _given_up(job: Replan) -> NewMiss | None:
     """Occurrences of the old plan up to the change: disabled time, or a due that the edit came too late for."""
     if job.before is None or job.changed_at <= job.covers_from:
         return None
-    old = _plan_or_none(job.before)
+    old = None if _is_over(job.before, job) else _plan_or_none(job.before)
     after = _resolved_to(job)
     first = None if old is None else old.next_after(after)
     if old is None or first is None or first > job.changed_at:
@@ -72,6 +75,10 @@ def _given_up(job: Replan) -> NewMiss | None:
     count, exact = old.count_between(after, job.changed_at)
     reason = MissReason.DISABLED if job.reason == "disabled" else MissReason.RESCHEDULED
     return NewMiss(reason, job.covers_from, job.changed_at, first, last, max(count, 1), not exact)
+
+
+def _is_over(timing: Timing, job: Replan) -> bool:
+    return timing.max_runs is not None and job.scheduled_runs >= timing.max_runs
 
 
 def _resolved_to(job: Replan) -> datetime:

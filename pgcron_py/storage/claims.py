@@ -27,15 +27,17 @@ BEGIN = (
     "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
 )
 
-JOB_COLUMNS = """j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_ms, j.dst_gap, j.dst_fold, j.version, j.handler,
-    j.args, j.is_exclusive, j.max_running, j.overlap_policy, j.catchup_policy, j.catchup_window_ms, j.starting_deadline_ms, j.timeout_ms, j.max_attempts, j.backoff_ms,
+TIMING_COLUMNS = """j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_ms, j.dst_gap, j.dst_fold, j.extra_schedules,
+    j.excluded_schedules, j.start_at, j.end_at, j.max_runs"""
+JOB_COLUMNS = f"""{TIMING_COLUMNS}, j.version, j.handler, j.args, j.is_exclusive, j.max_running, j.overlap_policy, j.catchup_policy, j.catchup_window_ms, j.starting_deadline_ms, j.timeout_ms, j.max_attempts, j.backoff_ms,
     j.backoff_max_ms, j.retry_on, j.no_retry_on, j.memory_limit_mib, j.is_idempotent, j.next_scheduled_for, j.next_run_at, j.covers_from, j.run_seq, j.running_count,
-    j.last_run_at, j.last_completed_at, j.skip_until, j.next_request_at"""
+    j.last_run_at, j.last_completed_at, j.skip_until, j.planned_from, j.scheduled_runs, j.next_request_at"""
 
 _NAMES = [name.strip().removeprefix("j.") for name in JOB_COLUMNS.split(",")]
 _OVERLAP, _CATCH_UP, _DUE_AT, _ASKED_AT = (
     1 + _NAMES.index(name) for name in ("overlap_policy", "catchup_policy", "next_run_at", "next_request_at")
 )
+_TIMING_ENDS = 1 + _NAMES.index("version")
 
 # The worker's own row first: FOR SHARE against the reaper's FOR UPDATE, so a dead worker claims nothing. Then, for each
 # route, the oldest due entries of the index, ordered over all routes with ageing (one point of priority = ten seconds);
@@ -122,14 +124,14 @@ WITH run AS MATERIALIZED (
     next_scheduled_for = CASE WHEN a.moves THEN a.next_scheduled_for ELSE j.next_scheduled_for END,
     next_run_at = CASE WHEN a.moves THEN a.next_run_at ELSE j.next_run_at END,
     covers_from = coalesce(a.covers_from, j.covers_from),
-    run_seq = j.run_seq + a.runs, running_count = j.running_count + a.runs,
+    run_seq = j.run_seq + a.runs, scheduled_runs = j.scheduled_runs + a.scheduled, running_count = j.running_count + a.runs,
     last_run_at = CASE WHEN a.runs > 0 THEN clock_timestamp() ELSE j.last_run_at END,
     requests_waiting = j.requests_waiting OR a.is_waiting,
     next_request_at = CASE WHEN j.next_request_at IS NULL OR a.is_waiting THEN NULL ELSE
       (SELECT p.run_after FROM pgcron.cron_request p WHERE p.job_id = j.id AND p.state = 'PENDING'
          AND p.id NOT IN (SELECT r.request_id FROM run r WHERE r.request_id IS NOT NULL) ORDER BY p.run_after LIMIT 1) END
   FROM json_to_recordset(%(jobs)s) AS a (id uuid, moves boolean, next_scheduled_for timestamptz, next_run_at timestamptz,
-    covers_from timestamptz, runs integer, is_waiting boolean)
+    covers_from timestamptz, runs integer, scheduled integer, is_waiting boolean)
   WHERE j.id = a.id
 )
 SELECT id FROM inserted
@@ -140,12 +142,12 @@ LOOK = "SELECT clock_timestamp(), k.* FROM pgcron.look(%(handlers)s, %(queues)s)
 # What comes due soon, read without a lock, so that its next occurrence is computed before it is needed.
 UPCOMING = """
 SELECT d.* FROM unnest(%(route_queues)s::text[], %(route_handlers)s::text[]) AS route (queue, handler) CROSS JOIN LATERAL (
-  SELECT j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_ms, j.dst_gap, j.dst_fold, j.version, j.next_scheduled_for
+  SELECT $TIMING_COLUMNS, j.version, j.next_scheduled_for
     FROM pgcron.cron_job j
    WHERE j.is_enabled AND NOT j.needs_plan AND j.queue = route.queue AND j.handler = route.handler AND j.claim_at IS NOT NULL
      AND j.claim_at <= (SELECT clock_timestamp() + %(ahead_ms)s * interval '1 ms') AND j.next_scheduled_for IS NOT NULL
    ORDER BY j.claim_at LIMIT %(limit)s) d
-"""
+""".replace("$TIMING_COLUMNS", TIMING_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +228,8 @@ async def _due_requests(connection: AsyncConnection, jobs: list[JobId], limit: i
 
 
 def _job(row: tuple[Any, ...], requests: tuple[Request, ...], buffered: int) -> Job:
-    timing = Timing(row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
-    return Job(timing, *(*row[9:_ASKED_AT], requests, buffered))
+    timing = Timing(*row[1:_TIMING_ENDS])
+    return Job(timing, *(*row[_TIMING_ENDS:_ASKED_AT], requests, buffered))
 
 
 async def warm_up(connection: AsyncConnection) -> None:
@@ -292,6 +294,7 @@ def _advance_as_json(job_id: str, decision: Decision) -> dict[str, Any]:
         "next_run_at": _iso(advance.next_run_at),
         "covers_from": _iso(decision.covers_from),
         "runs": len(decision.runs),
+        "scheduled": sum(run.cause is Cause.SCHEDULE for run in decision.runs) + len(decision.requests),
         "is_waiting": decision.is_waiting,
     }
 
@@ -315,4 +318,4 @@ async def upcoming(
         "route_queues": view.route_queues, "route_handlers": view.route_handlers, "ahead_ms": ahead_ms, "limit": limit,
     }  # fmt: skip
     cursor = await connection.execute(UPCOMING, parameters)
-    return [(Timing(*row[:8]), row[8], row[9]) for row in await cursor.fetchall()]
+    return [(Timing(*row[:-2]), row[-2], row[-1]) for row in await cursor.fetchall()]

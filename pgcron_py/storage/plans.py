@@ -11,18 +11,20 @@ from psycopg import AsyncConnection
 from pgcron_py.domain.job import Timing
 from pgcron_py.domain.planning import NewPlan, Replan
 from pgcron_py.domain.words import JobId
+from pgcron_py.storage.claims import TIMING_COLUMNS
+
+_TIMING = TIMING_COLUMNS.count(",") + 1
 
 LOCK_NEEDS_PLAN = """
-SELECT j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_ms, j.dst_gap, j.dst_fold, j.planned_schedule, j.planned_timezone,
-       j.is_enabled, coalesce(j.replan_at, j.covers_from), coalesce(j.replan_reason, 'rescheduled'), j.covers_from, j.next_scheduled_for
+SELECT $TIMING_COLUMNS, j.planned, j.scheduled_runs, j.is_enabled, coalesce(j.replan_at, j.covers_from), coalesce(j.replan_reason, 'rescheduled'), j.covers_from, j.next_scheduled_for
   FROM pgcron.cron_job j WHERE j.needs_plan AND NOT j.id = ANY (%(skipped)s::uuid[])
  ORDER BY j.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
-"""
+""".replace("$TIMING_COLUMNS", TIMING_COLUMNS)
 
 WRITE_PLANS = """
 WITH plan AS MATERIALIZED (
   SELECT * FROM json_to_recordset(%(plans)s) AS x (id uuid, next_scheduled_for timestamptz, next_run_at timestamptz,
-    covers_from timestamptz, reason text, miss_from timestamptz, first timestamptz, last timestamptz, count bigint, is_lower_bound boolean)
+    starts timestamptz, covers_from timestamptz, reason text, miss_from timestamptz, first timestamptz, last timestamptz, count bigint, is_lower_bound boolean)
 ), extended AS (
   UPDATE pgcron.cron_miss m SET covers_to = p.covers_from, last_scheduled_for = p.last, count = m.count + p.count,
       is_lower_bound = m.is_lower_bound OR p.is_lower_bound, updated_at = clock_timestamp()
@@ -34,7 +36,7 @@ WITH plan AS MATERIALIZED (
    WHERE p.reason IS NOT NULL AND p.id NOT IN (SELECT job_id FROM extended)
 )
 UPDATE pgcron.cron_job j SET next_scheduled_for = p.next_scheduled_for, next_run_at = p.next_run_at, covers_from = p.covers_from,
-  needs_plan = false, replan_at = NULL, replan_reason = NULL, planned_schedule = j.schedule, planned_timezone = j.timezone
+  needs_plan = false, replan_at = NULL, replan_reason = NULL, planned = pgcron.job_timing(j), planned_from = p.starts
   FROM plan p WHERE j.id = p.id
 """
 
@@ -72,9 +74,9 @@ async def lock_needs_plan(connection: AsyncConnection, skipped: Collection[JobId
 
 
 def _replan(row: tuple[Any, ...]) -> Replan:
-    id_, name, schedule, timezone, *shape, planned_schedule, planned_timezone = row[:10]
-    before = Timing(id_, name, planned_schedule, planned_timezone, *shape) if planned_schedule else None
-    return Replan(Timing(id_, name, schedule, timezone, *shape), before, *row[10:])
+    timing = Timing(*row[:_TIMING])
+    planned, *rest = row[_TIMING:]
+    return Replan(timing, timing.as_planned(planned) if planned else None, *rest)
 
 
 async def write_plans(connection: AsyncConnection, plans: list[tuple[JobId, NewPlan]]) -> None:
@@ -87,6 +89,7 @@ def _as_json(id_: JobId, plan: NewPlan) -> dict[str, Any]:
         "id": str(id_),
         "next_scheduled_for": due and due.isoformat(),
         "next_run_at": start and start.isoformat(),
+        "starts": plan.starts.isoformat(),
         "covers_from": plan.covers_from.isoformat(),
     }
     if miss:

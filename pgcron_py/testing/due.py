@@ -47,6 +47,7 @@ class _Row:
     next_scheduled_for: datetime | None
     next_run_at: datetime | None
     seq: int = 0
+    scheduled: int = 0
     strikes: int = 0
     is_enabled: bool = True
     last_run_at: datetime | None = None
@@ -129,8 +130,9 @@ def _planned(app: PgCron, declaration: JobDeclaration, since: datetime) -> _Row:
     timing = Timing(
         JobId(job_id_of(app, declaration.name)), declaration.name, declaration.schedule, declaration.timezone, since,
         declaration.jitter_ms, declaration.dst_gap, declaration.dst_fold,  # type: ignore[arg-type]  # checked when declared
+        declaration.extra_schedules, declaration.excluded_schedules, declaration.start_at, declaration.end_at, declaration.max_runs,
     )  # fmt: skip
-    plan = replan(Replan(timing, None, True, since, "created", since, since))
+    plan = replan(Replan(timing, None, 0, True, since, "created", since, since))
     due = plan.advance.next_scheduled_for
     covers_from = plan.covers_from if due != since else since - timedelta(seconds=1)  # @reboot is due at once
     return _Row(declaration, timing, covers_from, due, plan.advance.next_run_at)
@@ -142,7 +144,7 @@ def _job(row: _Row, now: datetime) -> Job:
         row.timing, 1, declared.handler, declared.args, declared.is_exclusive, declared.max_running, declared.overlap_policy,
         declared.catchup_policy, declared.catchup_window_ms, declared.starting_deadline_ms, declared.timeout_ms, declared.max_attempts, declared.backoff_ms, declared.backoff_max_ms,
         list(declared.retry_on), list(declared.no_retry_on), declared.memory_limit_mib, declared.is_idempotent, row.next_scheduled_for, row.next_run_at, row.covers_from, row.seq, 0,
-        row.last_run_at, row.last_completed_at, None, tuple(request for at, request in row.retries if at <= now),
+        row.last_run_at, row.last_completed_at, None, None, row.scheduled, tuple(request for at, request in row.retries if at <= now),
     )  # fmt: skip
 
 
@@ -152,6 +154,12 @@ def _advance(row: _Row, decision: Decision, now: datetime) -> None:
     row.covers_from = decision.covers_from or row.covers_from
     taken = {run.request.id for run in decision.runs if run.request is not None}
     row.retries = [(at, request) for at, request in row.retries if request.id not in taken]
+    waiting = [
+        Request(RequestId(uuid4()), Cause.BUFFERED, it.scheduled_for, 1, "pgcron", None, it.covers)
+        for it in decision.requests
+    ]
+    row.retries += [(now, request) for request in waiting]
+    row.scheduled += len(waiting) + sum(run.cause is Cause.SCHEDULE for run in decision.runs)
     if decision.runs:
         row.last_run_at = now
 

@@ -15,7 +15,8 @@ from pgcron_py.timetable.cautions import Warning
 from pgcron_py.timetable.fields import FieldName, compact
 from pgcron_py.timetable.grammar import parse
 from pgcron_py.timetable.model import Field, Kind, Timetable
-from pgcron_py.timetable.plan import EPOCH, CalendarPlan, DstFold, DstGap, Plan
+from pgcron_py.timetable.plan import EPOCH, CalendarPlan, DstFold, DstGap
+from pgcron_py.timetable.runs import following
 
 _NEXT = 5
 
@@ -42,18 +43,11 @@ def describe(
     """Explain a schedule as seen from `after`. Arguments and errors as for `next_runs`."""
     timetable = parse(text, name=name)
     plan = timetable.plan(tz, anchor=anchor, dst_gap=dst_gap, dst_fold=dst_fold)
-    runs = tuple(_following(plan, after))
+    runs = tuple(following(plan, after, _NEXT))
     warnings = [*cautions.about_text(timetable), *cautions.about_runs(timetable, after, runs)]
     if isinstance(plan, CalendarPlan):
         warnings += cautions.about_changes(timetable, plan, after)
     return Description(_sentence(timetable, tz, anchor), tuple(warnings), runs)
-
-
-def _following(plan: Plan, after: datetime) -> list[datetime]:
-    found: list[datetime] = []
-    while len(found) < _NEXT and (following := plan.next_after(found[-1] if found else after)):
-        found.append(following)
-    return found
 
 
 def _sentence(timetable: Timetable, tz: str, anchor: datetime | None) -> str:

@@ -11,11 +11,48 @@ CREATE FUNCTION pgcron.job_definition(job pgcron.cron_job) RETURNS jsonb LANGUAG
     'backoff_max_ms', job.backoff_max_ms, 'retry_on', to_jsonb(job.retry_on), 'no_retry_on', to_jsonb(job.no_retry_on),
     'memory_limit_mib', job.memory_limit_mib, 'is_idempotent', job.is_idempotent, 'jitter_ms', job.jitter_ms,
     'dst_gap', job.dst_gap, 'dst_fold', job.dst_fold, 'max_consecutive_failures', job.max_consecutive_failures,
-    'notify_on_failure', job.notify_on_failure, 'retention_days', job.retention_days, 'retention_count', job.retention_count, 'disabled_reason', job.disabled_reason, 'disabled_until', job.disabled_until,
-    'skip_until', job.skip_until)
+    'notify_on_failure', job.notify_on_failure, 'retention_days', job.retention_days, 'retention_count', job.retention_count,
+    'disabled_reason', job.disabled_reason, 'disabled_until', job.disabled_until, 'skip_until', job.skip_until)
+    || jsonb_build_object(
+    'runs_alone', job.runs_alone, 'min_version', job.min_version, 'extra_schedules', to_jsonb(job.extra_schedules),
+    'excluded_schedules', to_jsonb(job.excluded_schedules), 'start_at', job.start_at, 'end_at', job.end_at, 'max_runs', job.max_runs,
+    'log_level', job.log_level, 'must_succeed_every_ms', job.must_succeed_every_ms, 'late_after_ms', job.late_after_ms,
+    'slow_after_ms', job.slow_after_ms, 'slow_factor', job.slow_factor, 'ping_url', job.ping_url)
 $$;
 COMMENT ON FUNCTION pgcron.job_definition(pgcron.cron_job) IS
   'The definition of a job as JSON: what moves its version, and what the audit records.';
+
+-- What names a job's occurrences: a change of it asks for a new plan. The worker that planned by it keeps it in cron_job.planned.
+CREATE FUNCTION pgcron.job_timing(job pgcron.cron_job) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT jsonb_build_object('schedule', job.schedule, 'timezone', job.timezone, 'jitter_ms', job.jitter_ms, 'dst_gap', job.dst_gap,
+    'dst_fold', job.dst_fold, 'extra_schedules', to_jsonb(job.extra_schedules), 'excluded_schedules', to_jsonb(job.excluded_schedules),
+    'start_at', job.start_at, 'end_at', job.end_at, 'max_runs', job.max_runs)
+$$;
+COMMENT ON FUNCTION pgcron.job_timing(pgcron.cron_job) IS 'What of a job''s definition names its occurrences.';
+
+-- Whoever writes a job is told at once what is wrong with its schedules.
+CREATE FUNCTION pgcron.check_schedules(job pgcron.cron_job) RETURNS void LANGUAGE plpgsql STABLE SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  text_ text;
+BEGIN
+  FOREACH text_ IN ARRAY job.schedule || job.extra_schedules LOOP
+    PERFORM pgcron.check_schedule_text(text_, job.name);
+    IF lower(btrim(text_, E' \t')) = '@reboot' AND cardinality(job.extra_schedules) > 0 THEN
+      RAISE EXCEPTION 'extra_schedules: @reboot can''t be one of several schedules'
+        USING ERRCODE = 'PC014', DETAIL = 'field: extra_schedules', HINT = 'make two jobs';
+    END IF;
+  END LOOP;
+  FOREACH text_ IN ARRAY job.excluded_schedules LOOP
+    PERFORM pgcron.check_schedule_text(text_, job.name);
+    IF text_ !~ E'^[ \t]*\\*([ \t]+[^ \t]+){4}[ \t]*$' THEN
+      RAISE EXCEPTION '% excludes single minutes: an exclusion names days or hours as a whole', quote_literal(text_)
+        USING ERRCODE = 'PC014', DETAIL = 'field: excluded_schedules',
+        HINT = 'write five fields, the first of them *: * * 25 12 * for a day, * 22-23 * * * for hours';
+    END IF;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION pgcron.check_schedules(pgcron.cron_job) IS
+  'Raises invalid_schedule (PC002) or invalid_arguments (PC014) for a schedule, further schedule or exclusion of a job.';
 
 CREATE FUNCTION pgcron.actor() RETURNS text LANGUAGE sql STABLE AS $$
   SELECT coalesce(nullif(current_setting('pgcron.actor', true), ''), session_user::text)

@@ -210,38 +210,24 @@ COMMENT ON FUNCTION pgcron.drain_worker(uuid, text) IS
 CREATE FUNCTION pgcron.declare_jobs(p_app text, p_release text, p_jobs json) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
-  d record;
+  declared text := 'description, schedule, extra_schedules, excluded_schedules, timezone, start_at, end_at, max_runs, handler, args,
+    is_locked, owner, tags, queue, priority, runs_alone, min_version, is_exclusive, overlap_policy, max_running, catchup_policy,
+    catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts, backoff_ms, backoff_max_ms, retry_on, no_retry_on,
+    memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures, notify_on_failure, retention_days,
+    retention_count, log_level, must_succeed_every_ms, late_after_ms, slow_after_ms, slow_factor, ping_url, declaration';
+  job json;
   changed integer := 0;
+  known integer;
 BEGIN
-  FOR d IN
-    SELECT * FROM json_to_recordset(p_jobs) AS x (name text, description text, schedule text, timezone text, handler text, args jsonb,
-      is_locked boolean, owner text, tags text[], queue text, priority smallint, is_exclusive boolean, overlap_policy text,
-      max_running integer, catchup_policy text, catchup_window_ms bigint, starting_deadline_ms bigint, timeout_ms bigint, max_attempts integer,
-      backoff_ms bigint, backoff_max_ms bigint, retry_on text[], no_retry_on text[], memory_limit_mib integer, is_idempotent boolean, jitter_ms bigint, dst_gap text, dst_fold text,
-      max_consecutive_failures integer, notify_on_failure boolean, retention_days integer, retention_count integer, declaration jsonb)
-    ORDER BY x.name
-  LOOP
-    UPDATE pgcron.cron_job SET
-      description = d.description, schedule = d.schedule, timezone = d.timezone, handler = d.handler, args = d.args,
-      is_locked = d.is_locked, owner = d.owner, tags = d.tags, queue = d.queue, priority = d.priority,
-      is_exclusive = d.is_exclusive, overlap_policy = d.overlap_policy, max_running = d.max_running,
-      catchup_policy = d.catchup_policy, catchup_window_ms = d.catchup_window_ms, starting_deadline_ms = d.starting_deadline_ms, timeout_ms = d.timeout_ms,
-      max_attempts = d.max_attempts, backoff_ms = d.backoff_ms, backoff_max_ms = d.backoff_max_ms,
-      retry_on = d.retry_on, no_retry_on = d.no_retry_on, memory_limit_mib = d.memory_limit_mib,
-      is_idempotent = d.is_idempotent, jitter_ms = d.jitter_ms, dst_gap = d.dst_gap, dst_fold = d.dst_fold,
-      max_consecutive_failures = d.max_consecutive_failures, notify_on_failure = d.notify_on_failure,
-      retention_days = d.retention_days, retention_count = d.retention_count,
-      release = p_release, declaration = d.declaration, declared_schedule = d.declaration ->> 'schedule', undeclared_at = NULL
-    WHERE name = d.name AND origin = 'code' AND app = p_app;
-    IF NOT FOUND THEN
-      INSERT INTO pgcron.cron_job (name, description, schedule, timezone, handler, args, is_locked, owner, tags, queue, priority,
-        is_exclusive, overlap_policy, max_running, catchup_policy, catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts, backoff_ms,
-        backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures, notify_on_failure,
-        retention_days, retention_count, origin, app, release, declaration, declared_schedule)
-      VALUES (d.name, d.description, d.schedule, d.timezone, d.handler, d.args, d.is_locked, d.owner, d.tags, d.queue, d.priority,
-        d.is_exclusive, d.overlap_policy, d.max_running, d.catchup_policy, d.catchup_window_ms, d.starting_deadline_ms, d.timeout_ms, d.max_attempts, d.backoff_ms,
-        d.backoff_max_ms, d.retry_on, d.no_retry_on, d.memory_limit_mib, d.is_idempotent, d.jitter_ms, d.dst_gap, d.dst_fold, d.max_consecutive_failures, d.notify_on_failure,
-        d.retention_days, d.retention_count, 'code', p_app, p_release, d.declaration, d.declaration ->> 'schedule');
+  FOR job IN SELECT e FROM json_array_elements(p_jobs) e ORDER BY e ->> 'name' LOOP
+    EXECUTE format('UPDATE pgcron.cron_job j SET (%1$s, release, declared_schedule, undeclared_at) =
+        (SELECT %1$s, $2, $3 -> ''declaration'' ->> ''schedule'', NULL::timestamptz FROM json_populate_record(NULL::pgcron.cron_job, $3))
+        WHERE j.name = $3 ->> ''name'' AND j.origin = ''code'' AND j.app = $1', declared) USING p_app, p_release, job;
+    GET DIAGNOSTICS known = ROW_COUNT;
+    IF known = 0 THEN
+      EXECUTE format('INSERT INTO pgcron.cron_job (%1$s, name, origin, app, release, declared_schedule)
+        SELECT %1$s, name, ''code'', $1, $2, $3 -> ''declaration'' ->> ''schedule'' FROM json_populate_record(NULL::pgcron.cron_job, $3)',
+        declared) USING p_app, p_release, job;
     END IF;
     changed := changed + 1;
   END LOOP;

@@ -14,7 +14,12 @@ CREATE TABLE pgcron.cron_job (
   name text NOT NULL,
   description text,
   schedule text NOT NULL,
+  extra_schedules text[] NOT NULL DEFAULT '{}',
+  excluded_schedules text[] NOT NULL DEFAULT '{}',
   timezone text NOT NULL DEFAULT 'UTC',
+  start_at timestamptz,
+  end_at timestamptz,
+  max_runs bigint,
   handler text NOT NULL,
   args jsonb NOT NULL DEFAULT '{}',
   is_enabled boolean NOT NULL DEFAULT true,
@@ -23,6 +28,8 @@ CREATE TABLE pgcron.cron_job (
   tags text[] NOT NULL DEFAULT '{}',
   queue text NOT NULL DEFAULT 'default',
   priority smallint NOT NULL DEFAULT 0,
+  runs_alone boolean NOT NULL DEFAULT false,
+  min_version text,
   -- where the definition comes from
   origin text NOT NULL DEFAULT 'sql',
   app text,
@@ -52,6 +59,12 @@ CREATE TABLE pgcron.cron_job (
   notify_on_failure boolean NOT NULL DEFAULT true,
   retention_days integer,
   retention_count integer,
+  log_level text NOT NULL DEFAULT 'all',
+  must_succeed_every_ms bigint,
+  late_after_ms bigint,
+  slow_after_ms bigint,
+  slow_factor double precision,
+  ping_url text,
   -- why and since when it does not run
   disabled_at timestamptz,
   disabled_by text,
@@ -69,12 +82,13 @@ CREATE TABLE pgcron.cron_job (
   needs_plan boolean NOT NULL DEFAULT true,
   replan_at timestamptz,
   replan_reason text,
-  planned_schedule text,
-  planned_timezone text,
+  planned jsonb,
+  planned_from timestamptz,
   ledger_from timestamptz NOT NULL DEFAULT clock_timestamp(),
   covers_from timestamptz NOT NULL DEFAULT clock_timestamp(),
   -- counters: moved in the transaction of the run they count
   run_seq bigint NOT NULL DEFAULT 0,
+  scheduled_runs bigint NOT NULL DEFAULT 0,
   running_count integer NOT NULL DEFAULT 0,
   last_run_at timestamptz,
   last_completed_at timestamptz,
@@ -121,6 +135,15 @@ CREATE TABLE pgcron.cron_job (
     AND length(array_to_string(no_retry_on, ',')) <= 4000),
   CONSTRAINT cron_job_memory_limit_range CHECK (memory_limit_mib BETWEEN 1 AND 1048576),
   CONSTRAINT cron_job_retention_range CHECK (retention_days BETWEEN 1 AND 36500 AND retention_count BETWEEN 1 AND 1000000000),
+  CONSTRAINT cron_job_extra_schedules_form CHECK (cardinality(extra_schedules) <= 20 AND array_position(extra_schedules, NULL) IS NULL),
+  CONSTRAINT cron_job_excluded_schedules_form CHECK (cardinality(excluded_schedules) <= 20 AND array_position(excluded_schedules, NULL) IS NULL),
+  CONSTRAINT cron_job_period CHECK (start_at < end_at),
+  CONSTRAINT cron_job_max_runs_range CHECK (max_runs BETWEEN 1 AND 1000000000000),
+  CONSTRAINT cron_job_min_version_form CHECK (length(min_version) <= 100 AND min_version ~ '^[vV]?[0-9]{1,9}(\.[0-9]{1,9})*$'),
+  CONSTRAINT cron_job_log_level_values CHECK (log_level IN ('all', 'errors', 'none')),
+  CONSTRAINT cron_job_alert_ranges CHECK (must_succeed_every_ms BETWEEN 1000 AND 31622400000 AND late_after_ms BETWEEN 1 AND 31622400000
+    AND slow_after_ms BETWEEN 1 AND 2678400000 AND slow_factor BETWEEN 1 AND 1000000),
+  CONSTRAINT cron_job_ping_url_form CHECK (length(ping_url) <= 2000 AND ping_url ~ '^https?://[^[:space:][:cntrl:]]+$'),
   CONSTRAINT cron_job_jitter_range CHECK (jitter_ms BETWEEN 0 AND 86400000),
   CONSTRAINT cron_job_dst_gap_values CHECK (dst_gap IN ('run_after', 'skip')),
   CONSTRAINT cron_job_dst_fold_values CHECK (dst_fold IN ('first', 'both', 'second')),
@@ -128,12 +151,12 @@ CREATE TABLE pgcron.cron_job (
   CONSTRAINT cron_job_disabled_reason_length CHECK (length(disabled_reason) <= 1000),
   CONSTRAINT cron_job_replan_reason_values CHECK (replan_reason IN ('created', 'rescheduled', 'disabled')),
   CONSTRAINT cron_job_counts CHECK (running_count >= 0 AND success_count >= 0 AND failure_count >= 0
-    AND consecutive_failures >= 0 AND run_seq >= 0),
+    AND consecutive_failures >= 0 AND run_seq >= 0 AND scheduled_runs >= 0),
   -- psycopg can't read infinity: one such row would break every claim.
   CONSTRAINT cron_job_finite_times CHECK (
-    GREATEST(skip_until, disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
+    GREATEST(start_at, end_at, planned_from, skip_until, disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
              covers_from, last_run_at, last_completed_at, created_at, updated_at, undeclared_at, replan_at) < '9000-01-01 00:00:00+00'
-    AND LEAST(skip_until, disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
+    AND LEAST(start_at, end_at, planned_from, skip_until, disabled_at, disabled_until, anchor_at, next_scheduled_for, next_run_at, next_request_at, ledger_from,
               covers_from, last_run_at, last_completed_at, created_at, updated_at, undeclared_at, replan_at) > '1900-01-01 00:00:00+00')
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200,
         autovacuum_analyze_scale_factor = 0.05);

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION pgcron.cron_job_before_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pgcron.check_schedule_text(NEW.schedule, NEW.name);
+  PERFORM pgcron.check_schedules(NEW);
   NEW.needs_plan := true;
   NEW.replan_at := clock_timestamp();
   NEW.replan_reason := 'created';
@@ -32,8 +32,9 @@ BEGIN
       USING ERRCODE = 'PC003', DETAIL = 'field: is_locked',
       HINT = 'change it in the code that declares it, or as a member of pgcron_owner; it can be enabled and disabled';
   END IF;
-  IF NEW.schedule IS DISTINCT FROM OLD.schedule THEN
-    PERFORM pgcron.check_schedule_text(NEW.schedule, NEW.name);
+  IF (NEW.schedule, NEW.extra_schedules, NEW.excluded_schedules, NEW.name)
+     IS DISTINCT FROM (OLD.schedule, OLD.extra_schedules, OLD.excluded_schedules, OLD.name) THEN
+    PERFORM pgcron.check_schedules(NEW);  -- the name decides what H is
     NEW.schedule_error := NULL;
   END IF;
   NEW.version := OLD.version + 1;
@@ -54,8 +55,7 @@ BEGIN
     NEW.replan_at := clock_timestamp();
     NEW.replan_reason := 'disabled';
   END IF;
-  IF (NEW.schedule, NEW.timezone, NEW.jitter_ms, NEW.dst_gap, NEW.dst_fold)
-     IS DISTINCT FROM (OLD.schedule, OLD.timezone, OLD.jitter_ms, OLD.dst_gap, OLD.dst_fold) THEN
+  IF pgcron.job_timing(NEW) <> pgcron.job_timing(OLD) THEN
     NEW.needs_plan := true;
     NEW.replan_at := clock_timestamp();
     NEW.replan_reason := CASE WHEN OLD.needs_plan OR NOT OLD.is_enabled OR NOT NEW.is_enabled
@@ -67,7 +67,8 @@ CREATE TRIGGER cron_job_before_definition BEFORE UPDATE OF
     name, description, schedule, timezone, handler, args, is_enabled, is_locked, owner, tags, queue, priority,
     is_exclusive, overlap_policy, max_running, catchup_policy, catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts,
     backoff_ms, backoff_max_ms, retry_on, no_retry_on, memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures,
-    notify_on_failure, retention_days, retention_count, disabled_reason, disabled_until, skip_until
+    notify_on_failure, retention_days, retention_count, runs_alone, min_version, extra_schedules, excluded_schedules, start_at, end_at, max_runs, log_level, must_succeed_every_ms, late_after_ms,
+    slow_after_ms, slow_factor, ping_url, disabled_reason, disabled_until, skip_until
   ON pgcron.cron_job FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_before_definition();
 
 CREATE FUNCTION pgcron.cron_job_before_delete() RETURNS trigger LANGUAGE plpgsql AS $$

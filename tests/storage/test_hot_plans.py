@@ -25,8 +25,8 @@ def churned(stage: Stage) -> Stage:
     stage.do("ALTER TABLE pgcron.cron_job SET (autovacuum_enabled = false)")
     stage.do("SET session_replication_role = 'replica'")  # no triggers: this is only mass
     stage.do(
-        "INSERT INTO pgcron.cron_job (name, schedule, handler, needs_plan, next_scheduled_for, next_run_at, planned_schedule, covers_from, ledger_from, run_seq) "
-        "SELECT 'mass ' || n, '@daily', %s, false, clock_timestamp() + interval '1 h', clock_timestamp() + interval '1 h', '@daily', "
+        "INSERT INTO pgcron.cron_job (name, schedule, handler, needs_plan, next_scheduled_for, next_run_at, planned, covers_from, ledger_from, run_seq) "
+        "SELECT 'mass ' || n, '@daily', %s, false, clock_timestamp() + interval '1 h', clock_timestamp() + interval '1 h', '{}', "
         "timestamptz '2026-01-01', timestamptz '2026-01-01', 2 FROM generate_series(1, %s) n", HANDLER, JOBS,
     )  # fmt: skip
     stage.do(

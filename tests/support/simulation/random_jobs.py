@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
@@ -16,6 +16,7 @@ SCHEDULES = (
     "* * * * *", "*/{n} * * * *", "{m} * * * *", "{m} {h} * * *", "{m} */{k} * * *", "{m} {h} * * 1-5", "{m} {h} {d} * *", "0,{m} 1-3 * * *",
     "*/20 * * * * *", "{s} {m} * * * *", "@hourly", "@every {s1}s", "@every {n}m", "@daily", "0 0 29 2 *", "0 0 12 1 1 * 2026",
 )  # fmt: skip
+EXCLUSIONS = ("* * * * 6,0", "* 22-23 * * *", "* * 1 * *", "* 0-11/2 * * *")
 CATCH_UPS = ("latest", "latest", "skip", "all")
 # overlap_policy, max_running
 OVERLAPS = (
@@ -29,6 +30,11 @@ def random_timing(dice: Random, job_id: UUID, anchor: datetime) -> Timing:
     return Timing(
         JobId(job_id), "job", dice.choice(SCHEDULES).format(**numbers), dice.choice(ZONES), anchor,
         dice.choice((0, 0, 0, 500, 20_000, 600_000)), dice.choice((None, "run_after", "skip")), dice.choice((None, "first", "both", "second")),
+        (dice.choice(SCHEDULES).format(**numbers),) if dice.random() < 0.2 else (),
+        (dice.choice(EXCLUSIONS),) if dice.random() < 0.2 else (),
+        anchor + timedelta(hours=dice.randint(0, 100), seconds=dice.random()) if dice.random() < 0.1 else None,
+        anchor + timedelta(hours=dice.randint(101, 1000), seconds=dice.random()) if dice.random() < 0.1 else None,
+        dice.randint(1, 50) if dice.random() < 0.1 else None,
     )  # fmt: skip
 
 

@@ -86,10 +86,12 @@ class Row:
     replan_reason: str | None = "created"
     needs_plan: bool = True
     planned: Timing | None = None
+    planned_from: datetime | None = None
     is_enabled: bool = True
     next_scheduled_for: datetime | None = None
     next_run_at: datetime | None = None
     run_seq: int = 0
+    scheduled_runs: int = 0
     running: dict[RunId, Run] = field(default_factory=dict)
     last_run_at: datetime | None = None
     last_completed_at: datetime | None = None
@@ -139,7 +141,7 @@ class Row:
             retry_on=[], no_retry_on=[], memory_limit_mib=None,
             is_idempotent=policies.retry.is_idempotent, next_scheduled_for=self.next_scheduled_for, next_run_at=self.next_run_at,
             covers_from=self.covers_from, run_seq=self.run_seq, running_count=len(self.running), last_run_at=self.last_run_at,
-            last_completed_at=self.last_completed_at, requests=tuple(requests), buffered=len(self._buffered()),
+            last_completed_at=self.last_completed_at, planned_from=self.planned_from, scheduled_runs=self.scheduled_runs, requests=tuple(requests), buffered=len(self._buffered()),
         )  # fmt: skip
 
     def _write(self, worker: int, now: datetime, decision: Decision) -> list[Run]:
@@ -151,6 +153,7 @@ class Row:
         self.requests.sort(key=lambda pending: pending.run_after)
         if decision.ends_others:
             self.to_cancel |= set(self.running)
+        self.scheduled_runs += len(decision.requests) + sum(new.cause is Cause.SCHEDULE for new in decision.runs)
         begun = [self._begin(new, worker) for new in decision.runs]
         if decision.advance is not None:
             self.next_scheduled_for, self.next_run_at = (
@@ -207,20 +210,21 @@ class Row:
 
     def plan(self) -> None:
         new = replan(
-            Replan(self.timing, self.planned, self.is_enabled, self.replan_at, self.replan_reason or "rescheduled", self.covers_from, self.next_scheduled_for)
+            Replan(self.timing, self.planned, self.scheduled_runs, self.is_enabled, self.replan_at, self.replan_reason or "rescheduled", self.covers_from, self.next_scheduled_for)
         )  # fmt: skip
         if self.planned is not None:
             self.close_era(self.replan_at)
         if miss := new.miss:
             self.ledger.append(Element(miss.covers_from, miss.covers_to, miss.first, miss.last, miss.count, miss.is_lower_bound, miss.reason))  # fmt: skip
         self.next_scheduled_for, self.next_run_at = new.advance.next_scheduled_for, new.advance.next_run_at
-        self.covers_from = new.covers_from
+        self.covers_from, self.planned_from = new.covers_from, new.starts
         self.needs_plan, self.replan_reason, self.planned = False, None, self.timing
 
     def close_era(self, ends: datetime) -> None:
-        """From now on another plan names the occurrences."""
+        """From now on another plan names the occurrences. One that started all its runs named none after the last."""
         assert self.planned is not None
-        self.eras.append(Era(self.planned.plan(), self.era_begins, ends))
+        is_over = self.planned.max_runs is not None and self.scheduled_runs >= self.planned.max_runs
+        self.eras.append(Era(self.planned.plan(), self.era_begins, min(ends, self.covers_from) if is_over else ends))
         self.era_begins = ends
 
     # -- what a person does

@@ -137,3 +137,37 @@ def test_jitter_moves_the_start_and_never_the_occurrence() -> None:
     assert advance is not None
     assert advance.next_scheduled_for == at(1)
     assert at(1) <= advance.next_run_at < at(1.5)  # type: ignore[operator]  # not None here
+
+
+def test_excluded_occurrences_before_this_one_are_a_miss_of_their_own() -> None:
+    """Friday 12:00 was resolved; Monday 12:00 is due."""
+    friday, monday = at(24 * 60), at(4 * 24 * 60)
+    daily = job("0 12 * * *", covers_from=friday, planned_from=at(-1), next_scheduled_for=monday, next_run_at=monday)
+    decision = decided(replace(daily, timing=replace(daily.timing, excluded=("* * * * 6,0",))), monday)
+    (miss,), (run,) = decision.misses, decision.runs
+    assert (miss.reason, miss.count, miss.first, miss.last) == (
+        MissReason.EXCLUDED,
+        2,
+        at(2 * 24 * 60),
+        at(3 * 24 * 60),
+    )
+    assert (miss.covers_from, miss.covers_to, run.covers) == (friday, at(3 * 24 * 60), (at(3 * 24 * 60), monday))
+
+
+def limited(**fields: object) -> Job:
+    base = job(**fields)
+    return replace(base, timing=replace(base.timing, max_runs=3))
+
+
+def test_the_last_of_max_runs_ends_the_schedule() -> None:
+    decision = decided(limited(scheduled_runs=2), at(0.01))
+    assert (len(decision.runs), decision.advance) == (1, Advance(None, None))
+    assert decided(limited(scheduled_runs=1), at(0.01)).advance == Advance(at(1), at(1))
+
+
+def test_what_catches_up_beyond_max_runs_is_a_miss() -> None:
+    decision = decided(limited(scheduled_runs=1, catchup_policy="all", overlap_policy="buffer_all"), at(4.5))
+    assert (len(decision.runs), len(decision.requests)) == (1, 1)
+    (miss,) = decision.misses
+    assert (miss.reason, miss.count, miss.covers_to) == (MissReason.ENDED, 3, at(4))
+    assert decision.advance == Advance(None, None)

@@ -22,7 +22,7 @@ def edited(
     """`before` became `after`; seconds from T0."""
     id_ = JobId(uuid4())
     was, is_ = (Timing(id_, "j", schedule, "UTC", at(-60)) for schedule in (before, after))
-    return Replan(is_, was, True, at(changed), reason, at(covered), None if due is None else at(due))
+    return Replan(is_, was, 0, True, at(changed), reason, at(covered), None if due is None else at(due))
 
 
 def test_an_edit_before_the_next_due_gives_up_nothing() -> None:
