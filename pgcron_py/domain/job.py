@@ -106,6 +106,7 @@ class Job:
     skip_until: datetime | None = None
     planned_from: datetime | None = None
     scheduled_runs: int = 0
+    log_level: str = "all"
     requests: tuple[Request, ...] = ()
     buffered: int = 0
 

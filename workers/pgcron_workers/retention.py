@@ -55,9 +55,8 @@ class Retention:
     async def _count_runs(self) -> int:
         total, after = 0, retention.BEGINNING
         while True:
-            counted, last = await self._paced(
-                lambda connection, after=after: statistics.count_some_runs(connection, after, self._limit)
-            )
+            batch = partial(statistics.count_some_runs, after=after, limit=self._limit)
+            counted, last = await self._paced(batch)
             total += counted
             if last is None:
                 return total
