@@ -78,6 +78,12 @@ BEGIN
     SELECT count(*) FILTER (WHERE u.status = 'SUCCESS' AND (r.failure_at IS NULL OR u.completed_at > r.failure_at)) AS successes,
            count(*) FILTER (WHERE u.status = 'FAILED' AND (r.success_at IS NULL OR u.completed_at > r.success_at)) AS failures
       FROM uncounted u CROSS JOIN recent r
+  ), island AS (
+    SELECT count(*) + CASE WHEN min(i.number) = 1 THEN mark.failure_streak ELSE 0 END AS failures
+      FROM (SELECT u.status, row_number() OVER (ORDER BY u.completed_at) AS number,
+                   row_number() OVER (ORDER BY u.completed_at) - row_number() OVER (PARTITION BY u.status ORDER BY u.completed_at) AS island
+              FROM uncounted u) i
+     WHERE i.status = 'FAILED' GROUP BY i.island
   )
   SELECT d.runs + t.runs, d.successes + t.successes,
          (coalesce(d.duration_sum, 0) + coalesce(t.duration_sum, 0)) / nullif(d.successes + t.successes, 0), GREATEST(d.duration_max, t.duration_max),
@@ -87,10 +93,11 @@ BEGIN
          d.downtime + coalesce((SELECT sum(EXTRACT(epoch FROM w.to_at - w.from_at) * 1000) FROM down w WHERE w.status = 'FAILED' AND w.to_at > w.from_at), 0),
          GREATEST(mark.last_success_at, r.success_at), GREATEST(mark.last_failure_at, r.failure_at),
          k.successes + CASE WHEN r.failure_at IS NULL THEN mark.success_streak ELSE 0 END,
-         k.failures + CASE WHEN r.success_at IS NULL THEN mark.failure_streak ELSE 0 END
+         k.failures + CASE WHEN r.success_at IS NULL THEN mark.failure_streak ELSE 0 END,
+         GREATEST(mark.longest_failure_streak, (SELECT max(i.failures) FROM island i))
     INTO s.run_count, s.success_count, s.duration_average_ms, s.duration_max_ms, s.duration_p50_ms, s.duration_p95_ms,
          s.lag_average_ms, s.lag_max_ms, s.lag_p50_ms, s.lag_p95_ms, s.downtime_ms, s.last_success_at, s.last_failure_at,
-         s.success_streak, s.failure_streak
+         s.success_streak, s.failure_streak, s.longest_failure_streak
     FROM tally t, days d, recent r, streak k,
          LATERAL (SELECT pgcron.histogram_plus(d.durations, t.durations) AS durations, pgcron.histogram_plus(d.lag_histogram, t.lag_histogram) AS lags) h;
 
@@ -101,7 +108,6 @@ BEGIN
   s.duration_p95_ms := LEAST(s.duration_p95_ms, s.duration_max_ms);
   s.lag_p50_ms := LEAST(s.lag_p50_ms, s.lag_max_ms);
   s.lag_p95_ms := LEAST(s.lag_p95_ms, s.lag_max_ms);
-  s.longest_failure_streak := GREATEST(mark.longest_failure_streak, s.failure_streak);
   IF s.last_success_at IS NOT NULL OR s.last_failure_at IS NOT NULL THEN
     s.uptime := 1 - LEAST(1, s.downtime_ms / nullif(EXTRACT(epoch FROM s.to_at - s.from_at) * 1000, 0));
   END IF;
