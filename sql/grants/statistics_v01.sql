@@ -4,7 +4,7 @@ DECLARE
   made regprocedure;
 BEGIN
   FOR made IN SELECT oid FROM pg_proc WHERE pronamespace = 'pgcron'::regnamespace
-      AND (proname LIKE 'histogram\_%' OR proname IN ('bucket_of', 'bucket_ms', 'quantile', 'lag_ms', 'utc_day', 'job_statistics', 'statistics_of')) LOOP
+      AND (proname LIKE 'histogram\_%' OR proname IN ('bucket_of', 'bucket_ms', 'quantile', 'lag_ms', 'utc_day', 'uuid_v7_at', 'job_statistics', 'statistics_of')) LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pgcron_worker, pgcron_reader', made);
   END LOOP;
