@@ -202,6 +202,19 @@ def test_runs_that_are_purged_before_they_were_counted_are_counted_with_it(stage
     assert stage.row("SELECT count(*) AS days FROM pgcron.cron_daily") == {"days": 2}
 
 
+def test_a_purge_forgets_no_downtime(stage: Stage) -> None:
+    job = stage.job(due=None)
+    runs = history.drawn(random.Random(5), 200, 20)
+    history.write(stage, job, runs)
+    old = runs[:150]
+    # As long as nothing is counted before it is deleted, nobody could tell how long the job was down.
+    stage.do("UPDATE pgcron.cron_job SET retention_count = 50")
+    assert stage.actor().do(lambda c: retention.purge_runs(c, retention.Batch(0, limit=1000, job=job)))[0] == len(old)
+    found = stage.row("SELECT sum(downtime_ms)::float8 AS ms FROM pgcron.cron_daily")["ms"]
+    wanted = history.expected(runs, runs[0].started_at, max(run.completed_at for run in runs))["downtime_ms"]
+    assert found == pytest.approx(wanted, abs=500)
+
+
 def delete(stage: Stage, seqs: list[int]) -> None:
     stage.do("DELETE FROM pgcron.cron_log WHERE seq = ANY (%s)", seqs)
 
