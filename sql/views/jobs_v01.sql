@@ -13,8 +13,14 @@ SELECT j.name AS job, j.id AS job_id, pgcron.state_of(j) AS state, pgcron.why_bl
   j.average_duration AS duration_average_ms, j.consecutive_failures,
   j.disabled_at, j.disabled_by, j.disabled_reason, j.disabled_until, j.version, j.created_at, j.updated_at
 FROM pgcron.cron_job j
-  LEFT JOIN LATERAL (SELECT l.id, l.seq, l.started_at FROM pgcron.cron_log l
-    WHERE j.running_count > 0 AND l.job_id = j.id AND l.status = 'RUNNING' ORDER BY l.seq DESC LIMIT 1) current_run ON true
+  -- The unique index of what runs, or all that run; by job_id alone a bitmap of the job's whole history was made (measured: 38 ms).
+  LEFT JOIN LATERAL (
+    SELECT r.id, r.seq, r.started_at FROM (
+      SELECT l.id, l.seq, l.started_at FROM pgcron.cron_log l WHERE j.running_count > 0 AND l.job_id = j.id AND l.status = 'RUNNING' AND l.is_exclusive
+      UNION ALL
+      SELECT l.id, l.seq, l.started_at FROM pgcron.cron_log l
+       WHERE j.running_count > 0 AND NOT j.is_exclusive AND (l.job_id = j.id) IS TRUE AND l.status = 'RUNNING' AND NOT l.is_exclusive) r
+     ORDER BY r.seq DESC LIMIT 1) current_run ON true
   LEFT JOIN LATERAL (SELECT l.id, l.seq, l.status, l.reason, l.error, l.started_at, l.completed_at, l.duration, l.cause, l.scheduled_for FROM pgcron.cron_log l
     WHERE l.job_id = j.id AND l.status <> 'RUNNING' ORDER BY l.seq DESC LIMIT 1) last ON true;
 
