@@ -3,7 +3,8 @@
     python benchmarks/purge.py [--runs 1000000] [--jobs 50]
 
 Half of the old runs belong to the jobs that fire: the purge and their claims want the same rows. None of them was counted
-before, so the pass also adds all of them to cron_daily. The pass is the worker's own duty (pgcron_workers.retention), run here.
+before, so the pass also adds all of them to cron_daily. The pass is the worker's own duty (pgcron_workers.retention), run here;
+it stands still every other ten seconds, so that "usual" and "beside" are the same minutes of the same machine.
 One embedded PostgreSQL 18 on a real disk, fsync on. Lag: start of the run minus its occurrence, ms, by the database's clock.
 """
 
@@ -15,6 +16,7 @@ import logging
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import structlog
 from core import Bench, spread
@@ -24,6 +26,8 @@ from pgcron_py.embedded.account import reachable_data_dir
 from pgcron_workers.retention import Retention
 from pgcron_workers.session import DatabaseWatch, Session
 
+PHASE = 10.0  # seconds
+GONE = "SELECT sum(archived_success + archived_failure) FROM pgcron.cron_job"
 SILENT = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 LAGS = """
 SELECT extract(epoch FROM started_at - scheduled_for)::float8 * 1000 FROM pgcron.cron_log
@@ -60,15 +64,35 @@ def prepare(bench: Bench, runs: int, jobs: int) -> None:
     bench.connection.execute("CHECKPOINT")
 
 
-async def purge(bench: Bench) -> None:
-    session = Session(bench.url, "purge", DatabaseWatch(SILENT))
+class Gated(Session):
+    """A session that is served only while the gate is open."""
+
+    gate = asyncio.Event()
+
+    async def run(self, *args: Any, **options: Any) -> Any:
+        await self.gate.wait()
+        return await super().run(*args, **options)
+
+
+async def purge(bench: Bench) -> list[tuple[bool, Any, Any]]:
+    """Phases: whether the purge went on, their begin and end."""
+    session = Gated(bench.url, "purge", DatabaseWatch(SILENT))
     duty = Retention(session, 90, SILENT)
     await duty.run_once()  # only says how long it would wait
-    await duty.run_once()
+    task, phases, now = asyncio.ensure_future(duty.run_once()), [], "SELECT clock_timestamp()"
+    while not task.done():
+        for is_on in (False, True):
+            (session.gate.set if is_on else session.gate.clear)()
+            began = bench.value(now)
+            await asyncio.wait({task}, timeout=PHASE)
+            phases.append((is_on, began, bench.value(now)))
+    await task
+    return phases
 
 
-def lags(bench: Bench, began: object, ended: object) -> list[float]:
-    return [row[0] for row in bench.connection.execute(LAGS, (began, ended)).fetchall()]
+def lags(bench: Bench, phases: list[tuple[bool, Any, Any]], is_on: bool) -> list[float]:
+    windows = [(began, ended) for on, began, ended in phases if on is is_on]
+    return [row[0] for window in windows for row in bench.connection.execute(LAGS, window).fetchall()]
 
 
 def told(title: str, found: list[float]) -> float:
@@ -91,17 +115,12 @@ def main() -> None:
             prepare(bench, options.runs, options.jobs)
             with bench.workers(2, "--concurrency", "200"):
                 time.sleep(15)
-                now = "SELECT clock_timestamp()"
-                began = bench.value(now)
-                time.sleep(60)
-                middle = bench.value(now)
-                usual = told("lag, ms, usual", lags(bench, began, middle))
-                before = bench.value("SELECT sum(archived_success + archived_failure) FROM pgcron.cron_job")
-                started = time.monotonic()
-                asyncio.run(purge(bench))
-                took, ended = time.monotonic() - started, bench.value(now)
-                gone = bench.value("SELECT sum(archived_success + archived_failure) FROM pgcron.cron_job") - before
-                beside = told("lag, ms, beside the purge", lags(bench, middle, ended))
+                before = bench.value(GONE)
+                phases = asyncio.run(purge(bench))
+                gone = bench.value(GONE) - before
+                usual = told("lag, ms, usual", lags(bench, phases, False))
+                beside = told("lag, ms, beside the purge", lags(bench, phases, True))
+            took = sum((ended - began).total_seconds() for is_on, began, ended in phases if is_on)
             print(
                 f"purged {gone:,} runs in {took:.0f} s; p99 {beside / usual:.2f} times the usual; broken invariants: {bench.violations()}"
             )

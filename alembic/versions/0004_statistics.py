@@ -33,7 +33,7 @@ def downgrade() -> None:
         DROP FUNCTION pgcron.cron_log_count() CASCADE;
         DROP FUNCTION pgcron.statistics_of(text, interval), pgcron.job_statistics(uuid, interval),
           pgcron.count_some_runs(uuid, integer), pgcron.count_runs(uuid[], bigint), pgcron.add_to_daily(pgcron.daily_part[]),
-          pgcron.lag_ms(text, timestamptz, timestamptz), pgcron.utc_day(timestamptz),
+          pgcron.lag_ms(text, timestamptz, timestamptz), pgcron.is_about_to_run(timestamptz), pgcron.utc_day(timestamptz),
           pgcron.purge_runs(integer, uuid, integer, uuid), pgcron.purge_rest(integer, integer), pgcron.uuid_v7_at(timestamptz);
         DROP AGGREGATE pgcron.histogram_sum(integer[]);
         DROP FUNCTION pgcron.histogram_plus(integer[], integer[]), pgcron.histogram_of(integer[]),

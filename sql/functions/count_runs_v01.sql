@@ -4,6 +4,12 @@
 -- mark's open_seqs (those were still running when the mark passed them). The mark and the days move in one transaction, under
 -- the job's lock, which every finish takes too. A run that is deleted before it was counted is counted by the deleting statement.
 
+-- A claim that meets a held job comes back later: so whoever works on old rows leaves alone what is about to be claimed.
+CREATE FUNCTION pgcron.is_about_to_run(p_claim_at timestamptz) RETURNS boolean LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+  SELECT coalesce(p_claim_at BETWEEN clock_timestamp() - interval '500 ms' AND clock_timestamp() + interval '100 ms', false)
+$$;
+COMMENT ON FUNCTION pgcron.is_about_to_run(timestamptz) IS 'Whether a job with this claim_at is claimed just now, or within 100 ms.';
+
 CREATE FUNCTION pgcron.lag_ms(p_cause text, p_scheduled_for timestamptz, p_started_at timestamptz) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_cause = 'schedule' THEN GREATEST(0, (EXTRACT(epoch FROM p_started_at - p_scheduled_for) * 1000)::bigint) END
@@ -133,7 +139,7 @@ BEGIN
     RETURN;
   END IF;
   SELECT array_agg(held.id) INTO jobs FROM (
-    SELECT j.id FROM pgcron.cron_job j WHERE j.id = ANY (jobs) ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED) held;
+    SELECT j.id FROM pgcron.cron_job j WHERE j.id = ANY (jobs) AND NOT pgcron.is_about_to_run(j.claim_at) ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED) held;
   IF latest = ANY (jobs) IS NOT TRUE THEN
     last := latest;  -- somebody holds it: not again in this round
   END IF;

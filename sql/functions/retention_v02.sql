@@ -1,4 +1,4 @@
--- As v01; and what was not counted yet is counted before it goes, in the same transaction.
+-- As v01; jobs that are about to run are left alone, and what was not counted yet is counted before it goes, in the same transaction.
 --
 -- One batch of runs with ids after p_after; last: where the next batch goes on (NULL: nothing is left). Of a job whose runs are
 -- kept for another time or by number: p_job. Never: a run that goes on, the newest run of a job, a strike that still
@@ -33,7 +33,7 @@ BEGIN
   END IF;
 
   SELECT array_agg(held.id) INTO jobs FROM (
-    SELECT j.id FROM pgcron.cron_job j WHERE j.id = ANY (jobs) ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED) held;
+    SELECT j.id FROM pgcron.cron_job j WHERE j.id = ANY (jobs) AND NOT pgcron.is_about_to_run(j.claim_at) ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED) held;
   PERFORM pgcron.count_runs((
     SELECT array_agg(DISTINCT l.job_id) FROM pgcron.cron_log l LEFT JOIN pgcron.cron_daily_mark m ON m.job_id = l.job_id
      WHERE l.id = ANY (runs) AND l.job_id = ANY (jobs) AND (m.job_id IS NULL OR l.seq > m.seq OR l.seq = ANY (m.open_seqs))), 1000000000);

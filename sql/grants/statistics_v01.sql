@@ -9,7 +9,7 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pgcron_worker, pgcron_reader', made);
   END LOOP;
 END $$;
-REVOKE ALL ON FUNCTION pgcron.add_to_daily(pgcron.daily_part[]), pgcron.count_runs(uuid[], bigint), pgcron.count_some_runs(uuid, integer),
+REVOKE ALL ON FUNCTION pgcron.is_about_to_run(timestamptz), pgcron.add_to_daily(pgcron.daily_part[]), pgcron.count_runs(uuid[], bigint), pgcron.count_some_runs(uuid, integer),
   pgcron.cron_log_count() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pgcron.count_some_runs(uuid, integer) TO pgcron_worker;
 REVOKE ALL ON TYPE pgcron.daily_part, pgcron.window_statistics FROM PUBLIC;

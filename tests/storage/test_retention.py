@@ -129,5 +129,5 @@ def test_what_else_is_old_goes_too(stage: Stage) -> None:
         f"INSERT INTO pgcron.cron_worker (id, state, host, pid, version, concurrency, ended_at, started_at) SELECT {old}, 'GONE', 'h', 1, '0', 1, {then}, {then}"
     )
     stage.do("SET session_replication_role = 'origin'")
-    assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == 4
-    assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == 0
+    assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == (4, retention.BEGINNING)
+    assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == (0, None)
