@@ -118,9 +118,10 @@ COMMENT ON FUNCTION pgcron.count_runs(uuid[], bigint) IS
   'Adds the next ended runs of jobs to cron_daily; how many. Who calls it has locked the jobs.';
 
 -- One batch of the round that workers make now and then: about p_limit runs of jobs after p_after; last: where the next batch
--- goes on (NULL: nothing is left). A job that somebody holds just now is left for the next round. SECURITY DEFINER: nobody
--- but this and retention writes statistics.
-CREATE FUNCTION pgcron.count_some_runs(p_after uuid, p_limit integer, OUT counted integer, OUT last uuid)
+-- goes on (NULL: nothing is left). A job that somebody holds just now is left out; held says that it was the last of the batch
+-- and had more than a batch of its own: the caller tries again, or goes on after it. SECURITY DEFINER: nobody but this and
+-- retention writes statistics.
+CREATE FUNCTION pgcron.count_some_runs(p_after uuid, p_limit integer, OUT counted integer, OUT last uuid, OUT held uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
   jobs uuid[];
@@ -138,10 +139,10 @@ BEGIN
   IF jobs IS NULL THEN
     RETURN;
   END IF;
-  SELECT array_agg(held.id) INTO jobs FROM (
-    SELECT j.id FROM pgcron.cron_job j WHERE j.id = ANY (jobs) AND NOT pgcron.is_about_to_run(j.claim_at) ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED) held;
-  IF latest = ANY (jobs) IS NOT TRUE THEN
-    last := latest;  -- somebody holds it: not again in this round
+  SELECT array_agg(h.id) INTO jobs FROM (
+    SELECT j.id FROM pgcron.cron_job j WHERE j.id = ANY (jobs) AND NOT pgcron.is_about_to_run(j.claim_at) ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED) h;
+  IF last <> latest AND latest = ANY (jobs) IS NOT TRUE THEN
+    held := latest;
   END IF;
   counted := pgcron.count_runs(jobs, p_limit);
 END $$;

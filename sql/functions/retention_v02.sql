@@ -11,6 +11,7 @@ DECLARE
   keep bigint;
   runs uuid[];
   jobs uuid[];
+  uncounted uuid[];
 BEGIN
   IF p_job IS NULL THEN
     before := clock_timestamp() - p_days * interval '1 day';
@@ -34,13 +35,17 @@ BEGIN
 
   SELECT array_agg(held.id) INTO jobs FROM (
     SELECT j.id FROM pgcron.cron_job j WHERE j.id = ANY (jobs) AND NOT pgcron.is_about_to_run(j.claim_at) ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED) held;
-  PERFORM pgcron.count_runs((
-    SELECT array_agg(DISTINCT l.job_id) FROM pgcron.cron_log l LEFT JOIN pgcron.cron_daily_mark m ON m.job_id = l.job_id
-     WHERE l.id = ANY (runs) AND l.job_id = ANY (jobs) AND (m.job_id IS NULL OR l.seq > m.seq OR l.seq = ANY (m.open_seqs))), 1000000000);
+  SELECT array_agg(DISTINCT l.job_id), max(l.seq - coalesce(m.seq, 0)) INTO uncounted, keep
+    FROM pgcron.cron_log l LEFT JOIN pgcron.cron_daily_mark m ON m.job_id = l.job_id
+   WHERE l.id = ANY (runs) AND l.job_id = ANY (jobs) AND (m.job_id IS NULL OR l.seq > m.seq OR l.seq = ANY (m.open_seqs));
+  IF uncounted IS NOT NULL THEN
+    PERFORM pgcron.count_runs(uncounted, LEAST(GREATEST(keep, 0), p_limit + 1000));
+  END IF;
   WITH gone AS (
     DELETE FROM pgcron.cron_log l USING pgcron.cron_job j
      WHERE l.id = ANY (runs) AND j.id = l.job_id AND j.id = ANY (jobs) AND l.status <> 'RUNNING' AND l.seq < j.run_seq
        AND NOT (l.is_strike AND l.seq > j.strikes_from_seq)
+       AND EXISTS (SELECT FROM pgcron.cron_daily_mark m WHERE m.job_id = l.job_id AND m.seq >= l.seq)
     RETURNING l.id, l.request_id
   ), answered AS (
     DELETE FROM pgcron.cron_request r USING gone g WHERE r.id = g.request_id AND r.state <> 'PENDING'
