@@ -64,25 +64,24 @@ def prepare(bench: Bench, runs: int, jobs: int) -> None:
     bench.connection.execute("CHECKPOINT")
 
 
-class Gated(Session):
-    """A session that is served only while the gate is open."""
+class Gated(Retention):
+    """Begins a batch only while the gate is open."""
 
     gate = asyncio.Event()
 
-    async def run(self, *args: Any, **options: Any) -> Any:
+    async def _paced(self, *args: Any) -> Any:
         await self.gate.wait()
-        return await super().run(*args, **options)
+        return await super()._paced(*args)
 
 
 async def purge(bench: Bench) -> list[tuple[bool, Any, Any]]:
     """Phases: whether the purge went on, their begin and end."""
-    session = Gated(bench.url, "purge", DatabaseWatch(SILENT))
-    duty = Retention(session, 90, SILENT)
+    duty = Gated(Session(bench.url, "purge", DatabaseWatch(SILENT)), 90, SILENT)
     await duty.run_once()  # only says how long it would wait
     task, phases, now = asyncio.ensure_future(duty.run_once()), [], "SELECT clock_timestamp()"
     while not task.done():
         for is_on in (False, True):
-            (session.gate.set if is_on else session.gate.clear)()
+            (duty.gate.set if is_on else duty.gate.clear)()
             began = bench.value(now)
             await asyncio.wait({task}, timeout=PHASE)
             phases.append((is_on, began, bench.value(now)))
