@@ -16,6 +16,7 @@ FILES = (
     "tables/handlers_v01.sql",
     "functions/definition_v01.sql",
     "functions/check_schedule_text_v01.sql",
+    "functions/plan_job_v01.sql",
     "functions/finish_v01.sql",
     "functions/rules_v01.sql",
     "functions/handlers_v01.sql",

@@ -19,6 +19,7 @@ FILES = (
     "functions/next_runs_v01.sql",
     "functions/job_next_runs_v01.sql",
     "functions/check_schedule_text_v02.sql",
+    "functions/plan_job_v02.sql",
     "grants/timetable_v01.sql",
 )
 
@@ -32,12 +33,14 @@ def upgrade() -> None:
 def downgrade() -> None:
     driver = op.get_bind().connection.dbapi_connection
     driver.execute((resource_dir("sql") / "functions/check_schedule_text_v01.sql").read_text("utf-8"))
+    driver.execute("DROP FUNCTION pgcron.plan_job(pgcron.cron_job, timestamptz)")
+    driver.execute((resource_dir("sql") / "functions/plan_job_v01.sql").read_text("utf-8"))
     driver.execute("""
         DO $$
         DECLARE item regprocedure;
         BEGIN
           FOR item IN SELECT oid FROM pg_proc WHERE pronamespace = 'pgcron'::regnamespace
-              AND (proname LIKE 'schedule\\_%' OR proname IN ('next_runs', 'job_next_runs', 'validate_schedule')) LOOP
+              AND (proname LIKE 'schedule\\_%' OR proname IN ('next_runs', 'job_next_runs', 'validate_schedule', 'jittered_start')) LOOP
             EXECUTE format('DROP FUNCTION %s CASCADE', item);
           END LOOP;
         END $$;

@@ -4,7 +4,7 @@ DECLARE
   made regprocedure;
 BEGIN
   FOR made IN SELECT oid FROM pg_proc WHERE pronamespace = 'pgcron'::regnamespace
-      AND (proname LIKE 'schedule\_%' OR proname IN ('next_runs', 'job_next_runs', 'validate_schedule')) LOOP
+      AND (proname LIKE 'schedule\_%' OR proname IN ('next_runs', 'job_next_runs', 'validate_schedule', 'jittered_start')) LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pgcron_worker, pgcron_reader', made);
   END LOOP;

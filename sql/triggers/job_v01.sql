@@ -17,7 +17,7 @@ BEGIN
     NEW.disabled_at := coalesce(NEW.disabled_at, clock_timestamp());
     NEW.disabled_by := coalesce(NEW.disabled_by, pgcron.actor());
   END IF;
-  RETURN NEW;
+  RETURN pgcron.plan_job(NEW, NEW.covers_from);
 END $$;
 CREATE TRIGGER cron_job_before_insert BEFORE INSERT ON pgcron.cron_job
   FOR EACH ROW EXECUTE FUNCTION pgcron.cron_job_before_insert();
@@ -66,6 +66,11 @@ BEGIN
     NEW.replan_at := clock_timestamp();
     NEW.replan_reason := CASE WHEN OLD.needs_plan OR NOT OLD.is_enabled OR NOT NEW.is_enabled
                               THEN coalesce(NEW.replan_reason, 'disabled') ELSE 'rescheduled' END;
+  END IF;
+  -- Nothing is given up when the old plan named nothing until now.
+  IF NEW.needs_plan AND NOT OLD.needs_plan AND OLD.planned IS NOT NULL AND OLD.excluded_schedules = '{}'
+    AND coalesce(OLD.next_scheduled_for > NEW.replan_at, OLD.scheduled_runs >= OLD.max_runs OR OLD.end_at < OLD.covers_from, false) THEN
+    RETURN pgcron.plan_job(NEW, GREATEST(NEW.covers_from, NEW.replan_at));
   END IF;
   RETURN NEW;
 END $$;

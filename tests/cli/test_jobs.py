@@ -125,7 +125,7 @@ class TestList:
         worker.ran(job)
         header, line = pgcron("jobs", "list").out.splitlines()
         assert header.split() == ["name", "schedule", "zone", "state", "last", "run", "next", "run", "success", "avg"]
-        assert line.startswith("nightly  0 3 * * *  Europe/Berlin  enabled, waits for a plan  SUCCESS, ")
+        assert line.startswith("nightly  0 3 * * *  Europe/Berlin  enabled  SUCCESS, ")
         assert line.endswith("100 %    1.5 s")
 
     def test_the_next_run_is_told_in_the_jobs_zone(self, pgcron: Any, job: str, connection: psycopg.Connection) -> None:
@@ -141,7 +141,7 @@ class TestList:
         (found,) = pgcron("jobs", "list", "--json").json
         assert found["success_rate"] == 0.5
         assert (found["last_status"], found["last_reason"], found["consecutive_failures"]) == ("FAILED", "error", 1)
-        assert found["state"] == "enabled, waits for a plan"
+        assert found["state"] == "enabled"
 
     def test_filters_narrow_the_list(self, pgcron: Any, job: str, worker: Any, failure: Any) -> None:
         pgcron("jobs", "create", "other_1", "--schedule", "@daily", "--handler", "h", "--queue", "q", "--disabled")

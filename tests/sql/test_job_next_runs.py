@@ -81,10 +81,12 @@ def test_a_wrong_one_is_refused_at_once(
     assert refusal.value.diag.message_hint
 
 
-def test_a_change_of_any_of_them_asks_for_a_plan(stage: Stage) -> None:
+def test_a_change_of_any_of_them_is_a_new_plan(stage: Stage) -> None:
     stage.job(due=None)
     for change in ("extra_schedules = '{@daily}'", "excluded_schedules = '{* * 1 * *}'", "start_at = '2099-01-01'", "end_at = '2099-02-01'", "max_runs = 3"):  # fmt: skip
         stage.do(f"UPDATE pgcron.cron_job SET {change}")
-        assert stage.row("SELECT needs_plan FROM pgcron.cron_job")["needs_plan"], change
         stage.plan()
+        assert stage.row("SELECT planned = pgcron.job_timing(j) AS current FROM pgcron.cron_job j") == {
+            "current": True
+        }, change
     assert stage.row("SELECT next_scheduled_for FROM pgcron.cron_job")["next_scheduled_for"] == datetime(2099, 1, 2, tzinfo=UTC)  # fmt: skip

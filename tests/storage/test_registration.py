@@ -34,7 +34,7 @@ def test_registers_a_new_job(stage: Stage) -> None:
         "0 */6 * * *",
     )
     assert (row["schedule"], row["timezone"], row["is_locked"], row["tags"], row["needs_plan"]) == (
-        "0 */6 * * *", "Europe/Berlin", True, ["auth"], True,
+        "0 */6 * * *", "Europe/Berlin", True, ["auth"], False,
     )  # fmt: skip
     assert stage.row("SELECT actor FROM pgcron.cron_audit") == {"actor": "app shop 1.0"}
     assert stage.broken_invariants() == []
