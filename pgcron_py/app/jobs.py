@@ -25,15 +25,11 @@ NAMES = "SELECT name FROM pgcron.cron_job ORDER BY name"
 LOCK = "SELECT * FROM pgcron.cron_job WHERE name = ANY (%(names)s) ORDER BY id FOR NO KEY UPDATE"
 ZONE = "SELECT timezone FROM pgcron.cron_job WHERE name = %(name)s"
 HANDLER = "SELECT handler FROM pgcron.cron_job WHERE name = %(name)s"
+_NOT_WRITTEN = ("name", "is_locked")
 FOUND = "SELECT id FROM pgcron.cron_job WHERE name = %(name)s"
 
-_SET = [field for field in FIELDS if field not in ("name", "is_locked")]
-# Names of columns, all ours.
-INSERT = f"""
-INSERT INTO pgcron.cron_job (origin, is_enabled, disabled_reason, {", ".join(FIELDS)})
-VALUES ('admin', %(is_enabled)s, %(disabled_reason)s, {", ".join(f"%({field})s" for field in FIELDS)}) RETURNING id
-"""  # noqa: S608
-UPDATE = f"UPDATE pgcron.cron_job SET {', '.join(f'{field} = %({field})s' for field in _SET)} WHERE id = %(id)s"  # noqa: S608
+CREATE = "SELECT pgcron.create_job(%(name)s, %(definition)s, %(is_enabled)s, 'admin')"
+ALTER = "SELECT pgcron.alter_job(%(name)s, %(changes)s)"
 ENABLE = "SELECT pgcron.enable(%(name)s)"
 DISABLE = "SELECT pgcron.disable(%(name)s, %(reason)s, %(until)s)"
 SKIP_NEXT = "SELECT pgcron.skip_next(%(name)s)"
@@ -91,8 +87,9 @@ def create(connection: Connection, declaration: JobDeclaration, caller: Caller, 
     with transaction(connection, caller):
         description = described(declaration, value(connection, NOW))
         check_declaration(declaration)
-        reason = None if is_enabled else caller.reason
-        job_id = value(connection, INSERT, _params(declaration, is_enabled=is_enabled, disabled_reason=reason))
+        definition = {field: it for field, it in declaration.values().items() if field not in _NOT_WRITTEN}
+        params = {"name": declaration.name, "definition": Jsonb(definition), "is_enabled": is_enabled}
+        job_id = value(connection, CREATE, params)
         cautions = handler_cautions(connection, declaration.handler)
     return Created(job_id, declaration.name, declaration.timezone, description, cautions)
 
@@ -111,7 +108,9 @@ def edit(connection: Connection, name: str, changes: Mapping[str, Any], caller: 
         now, anchor = value(connection, NOW), row["anchor_at"]
         description = described(new, now, anchor)
         check_declaration(new)
-        connection.execute(UPDATE, _params(new, id=row["id"]))
+        before_values, values = old.values(), new.values()
+        altered = {field: values[field] for field in FIELDS if values[field] != before_values[field]}
+        connection.execute(ALTER, {"name": name, "changes": Jsonb(altered)})
         cautions = handler_cautions(connection, new.handler) if new.handler != old.handler else []
         before, after = runs_of(old, now, anchor, 5), runs_of(new, now, anchor, 5)
     changed = list(_changes(old.values(), new.values()))
@@ -120,10 +119,6 @@ def edit(connection: Connection, name: str, changes: Mapping[str, Any], caller: 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[Change]:
     return (Change(field, old[field], new[field]) for field in FIELDS if old[field] != new[field])
-
-
-def _params(declaration: JobDeclaration, **more: object) -> dict[str, object]:
-    return declaration.values() | {"args": Jsonb(declaration.args)} | more
 
 
 def skip_next(connection: Connection, name: str, caller: Caller) -> tuple[datetime, str]:

@@ -54,6 +54,15 @@ END $$;
 COMMENT ON FUNCTION pgcron.check_schedules(pgcron.cron_job) IS
   'Raises invalid_schedule (PC002) or invalid_arguments (PC014) for a schedule, further schedule or exclusion of a job.';
 
+CREATE FUNCTION pgcron.definition_columns() RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT ARRAY['description', 'schedule', 'extra_schedules', 'excluded_schedules', 'timezone', 'start_at', 'end_at', 'max_runs', 'handler', 'args',
+    'owner', 'tags', 'queue', 'priority', 'runs_alone', 'min_version', 'is_exclusive', 'overlap_policy', 'max_running', 'catchup_policy',
+    'catchup_window_ms', 'starting_deadline_ms', 'timeout_ms', 'max_attempts', 'backoff_ms', 'backoff_max_ms', 'retry_on', 'no_retry_on',
+    'memory_limit_mib', 'is_idempotent', 'jitter_ms', 'dst_gap', 'dst_fold', 'max_consecutive_failures', 'notify_on_failure', 'retention_days',
+    'retention_count', 'log_level', 'must_succeed_every_ms', 'late_after_ms', 'slow_after_ms', 'slow_factor', 'ping_url']
+$$;
+COMMENT ON FUNCTION pgcron.definition_columns() IS 'The columns of cron_job that people may write.';
+
 CREATE FUNCTION pgcron.actor() RETURNS text LANGUAGE sql STABLE AS $$
   SELECT coalesce(nullif(current_setting('pgcron.actor', true), ''), session_user::text)
 $$;

@@ -227,11 +227,7 @@ COMMENT ON FUNCTION pgcron.drain_worker(uuid, text) IS
 CREATE FUNCTION pgcron.declare_jobs(p_app text, p_release text, p_jobs json) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
-  declared text := 'description, schedule, extra_schedules, excluded_schedules, timezone, start_at, end_at, max_runs, handler, args,
-    is_locked, owner, tags, queue, priority, runs_alone, min_version, is_exclusive, overlap_policy, max_running, catchup_policy,
-    catchup_window_ms, starting_deadline_ms, timeout_ms, max_attempts, backoff_ms, backoff_max_ms, retry_on, no_retry_on,
-    memory_limit_mib, is_idempotent, jitter_ms, dst_gap, dst_fold, max_consecutive_failures, notify_on_failure, retention_days,
-    retention_count, log_level, must_succeed_every_ms, late_after_ms, slow_after_ms, slow_factor, ping_url, declaration';
+  declared text := array_to_string(pgcron.definition_columns(), ', ') || ', is_locked, declaration';
   job json;
   changed integer := 0;
   known integer;
