@@ -10,6 +10,7 @@ import click
 from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
 from pgcron_py.cli.backfills import backfill
+from pgcron_py.cli.bulk import bulk
 from pgcron_py.cli.explaining import explain
 from pgcron_py.cli.job_actions import cancel, delete, disable, enable, run, skip_next
 from pgcron_py.cli.job_changes import create, edit
@@ -223,5 +224,5 @@ def _numbers(found: JobDetail) -> list[tuple[str, Any]]:
     ]
 
 
-for command in (create, edit, enable, disable, explain, run, backfill, cancel, skip_next, delete, stats):
+for command in (create, edit, enable, disable, explain, run, backfill, cancel, skip_next, delete, stats, bulk):
     jobs.add_command(command)
