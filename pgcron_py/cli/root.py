@@ -17,6 +17,8 @@ COMMANDS = {
     "limits": ("pgcron_py.cli.rules:limits", "Limit how much of a queue, a tag or a handler may run."),
     "pause": ("pgcron_py.cli.fleet:pause", "Pull the kill switch: no worker claims anything."),
     "resume": ("pgcron_py.cli.fleet:resume", "Let the fleet work again."),
+    "export": ("pgcron_py.cli.as_code:export", "Write all jobs as YAML."),
+    "apply": ("pgcron_py.cli.as_code:apply", "Make the jobs what a YAML file says."),
     "next": ("pgcron_py.cli.upcoming:upcoming", "Explain a schedule and tell its next runs; needs no database."),
     "notify": ("pgcron_py.cli.notify:notify", "Say where notifications go, see what they say, hold them back."),
     "doctor": ("pgcron_py.cli.doctor:doctor", "Say what is wrong, also when no worker is alive."),
