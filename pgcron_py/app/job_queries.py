@@ -12,13 +12,14 @@ from pgcron_py.app.jobs import NOW, require
 from pgcron_py.app.runs import RunRow, runs_of_job
 from pgcron_py.app.schedules import described
 from pgcron_py.app.session import Connection, rows, transaction, value
+from pgcron_py.app.statistics import WINDOWS, Figures, figures_of
 from pgcron_py.errors import InvalidSchedule, UnknownTimeZone
 from pgcron_py.timetable import Description
 
 _SUMMARY = """
 SELECT j.id, j.name, j.schedule, j.timezone, j.handler, j.queue, j.tags, j.is_enabled, j.is_locked, j.disabled_at, j.disabled_by,
   j.disabled_reason, j.disabled_until, j.schedule_error, j.needs_plan, j.running_count, j.next_run_at, j.last_run_at,
-  last.status AS last_status, last.reason AS last_reason, j.success_count, j.failure_count, j.consecutive_failures, j.average_duration,
+  last.status AS last_status, last.reason AS last_reason, pgcron.state_of(j) AS state, j.success_count, j.failure_count, j.consecutive_failures, j.average_duration,
   EXISTS (SELECT FROM pgcron.cron_request r WHERE r.job_id = j.id AND r.state = 'PENDING') AS is_requested
 """
 _FROM = """
@@ -31,6 +32,7 @@ WHERE (%(tag)s::text IS NULL OR %(tag)s = ANY (j.tags)) AND (%(queue)s::text IS 
   AND (NOT %(failing)s OR j.consecutive_failures > 0 OR last.status = 'FAILED')
 ORDER BY j.name
 """
+BLOCKED_BY = "SELECT pgcron.why_blocked(j) FROM pgcron.cron_job j WHERE j.id = %(id)s"
 REQUESTS = """
 SELECT id, cause, requested_by, run_after, scheduled_for, attempt, created_at FROM pgcron.cron_request
  WHERE job_id = %(id)s AND state = 'PENDING' ORDER BY run_after, id LIMIT 20
@@ -43,7 +45,7 @@ SELECT reason, count, is_lower_bound, first_scheduled_for, last_scheduled_for, u
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
-    """Columns of cron_job; last_*: of its newest run; is_requested: somebody waits for a run. average_duration in ms."""
+    """Columns of cron_job; state: in words; last_*: of its newest run; is_requested: somebody waits for a run. average_duration in ms."""
 
     id: UUID
     name: str
@@ -52,6 +54,7 @@ class JobRow:
     handler: str
     queue: str
     tags: list[str]
+    state: str
     is_enabled: bool
     is_locked: bool
     disabled_at: datetime | None
@@ -70,29 +73,6 @@ class JobRow:
     consecutive_failures: int
     average_duration: float | None
     is_requested: bool
-
-    @property
-    def state(self) -> str:
-        """In words, the most pressing first."""
-        if self.schedule_error:
-            return f"invalid schedule: {self.schedule_error}"
-        running = f"running ({self.running_count})" if self.running_count > 1 else "running"
-        if not self.is_enabled:
-            return f"{self._disabled}{f', still {running}' if self.running_count else ''}"
-        if self.running_count:
-            return running
-        return (
-            "enabled, asked to run"
-            if self.is_requested
-            else "enabled, waits for a plan"
-            if self.needs_plan
-            else "enabled"
-        )
-
-    @property
-    def _disabled(self) -> str:
-        by = f" by {self.disabled_by}" if self.disabled_by else ""
-        return f"disabled{by}{f': {self.disabled_reason}' if self.disabled_reason else ''}"
 
     @property
     def success_rate(self) -> float | None:
@@ -195,10 +175,13 @@ class JobList:
 
 @dataclass(frozen=True, slots=True)
 class JobDetail:
-    """description: None when the schedule or the zone can't be read here; problem says why."""
+    """description: None when the schedule or the zone can't be read here; problem says why. blocked_by: what keeps it, in
+    words, but for the time. week: its last 7 days."""
 
     now: datetime
     job: JobFacts
+    blocked_by: str | None
+    week: Figures
     description: Description | None
     problem: str | None
     requests: Sequence[RequestRow]
@@ -230,7 +213,10 @@ def show_job(connection: Connection, name: str) -> JobDetail:
         job = rows(connection, JobFacts, DETAIL, key)[0]
         description, problem = _explained(job, now)
         requests, misses = rows(connection, RequestRow, REQUESTS, key), rows(connection, MissRow, MISSES, key)
-        return JobDetail(now, job, description, problem, requests, runs_of_job(connection, job.name, 10), misses)
+        blocked_by = value(connection, BLOCKED_BY, key)
+        week = figures_of(connection, job.name, "7d", WINDOWS["7d"])
+        runs = runs_of_job(connection, job.name, 10)
+        return JobDetail(now, job, blocked_by, week, description, problem, requests, runs, misses)
 
 
 def _explained(job: JobFacts, now: datetime) -> tuple[Description | None, str | None]:

@@ -14,11 +14,10 @@ from pgcron_py.app.session import Caller, Connection, rows, transaction, value
 from pgcron_py.errors import InvalidArguments, NotFound, PgCronError
 
 LIST = """
-SELECT w.id, w.state, w.host, w.pid, w.app, w.release, w.version, w.started_at, w.ended_at, e.beat_at, e.lease_until,
-  (SELECT count(*) FROM pgcron.cron_log l WHERE l.worker_id = w.id AND l.status = 'RUNNING') AS running_count, w.concurrency, w.queues,
-  jsonb_array_length(w.handlers) AS handler_count
-FROM pgcron.cron_worker w LEFT JOIN pgcron.cron_lease e ON e.worker_id = w.id
-WHERE %(all)s OR w.state IN ('LIVE', 'DRAINING') ORDER BY w.state NOT IN ('LIVE', 'DRAINING'), w.started_at DESC, w.id LIMIT 1000
+SELECT worker_id AS id, state, host, pid, app, release, version, started_at, ended_at, beat_at, lease_until, running_count, concurrency, queues,
+  cardinality(handlers) AS handler_count
+FROM pgcron.workers
+WHERE %(all)s OR state IN ('LIVE', 'DRAINING') ORDER BY state NOT IN ('LIVE', 'DRAINING'), started_at DESC, worker_id LIMIT 1000
 """
 
 DRAIN = "SELECT pgcron.drain_worker(%(id)s, %(reason)s)"

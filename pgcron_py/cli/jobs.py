@@ -10,8 +10,10 @@ import click
 from pgcron_py.cli import formatting as fmt
 from pgcron_py.cli import output
 from pgcron_py.cli.backfills import backfill
+from pgcron_py.cli.explaining import explain
 from pgcron_py.cli.job_actions import cancel, delete, disable, enable, run, skip_next
 from pgcron_py.cli.job_changes import create, edit
+from pgcron_py.cli.job_stats import in_short, stats
 from pgcron_py.cli.lazy import Group
 from pgcron_py.cli.options import database, database_option, json_option
 from pgcron_py.cli.runs import run_table
@@ -26,7 +28,7 @@ COLUMNS = ("name", "schedule", "zone", "state", "last run", "next run", "success
 
 @click.group(cls=Group)
 def jobs() -> None:
-    """List, show, create, edit, enable, disable, run, cancel and delete jobs."""
+    """List, show, measure, create, edit, enable, disable, run, cancel and delete jobs."""
 
 
 @jobs.command("list")
@@ -58,7 +60,7 @@ def _job_cells(job: JobRow, now: datetime) -> list[str]:
 
 
 def _job_json(job: JobRow) -> dict[str, Any]:
-    return asdict(job) | {"state": job.state, "success_rate": job.success_rate}
+    return asdict(job) | {"success_rate": job.success_rate}
 
 
 @jobs.command()
@@ -81,6 +83,8 @@ def _detail_json(found: JobDetail) -> dict[str, Any]:
     described = found.description
     return {
         **_job_json(found.job),
+        "blocked_by": found.blocked_by,
+        "week": found.week,
         "sentence": described and described.sentence,
         "warnings": described.warnings if described else [],
         "next_runs": described.next_runs if described else [],
@@ -93,7 +97,7 @@ def _detail_json(found: JobDetail) -> dict[str, Any]:
 
 def _print_detail(found: JobDetail) -> None:
     job, now = found.job, found.now
-    output.pairs([*_facts(found), *_policies(job), *_numbers(job, now)])
+    output.pairs([*_facts(found), *_policies(job), *_numbers(found)])
     for warning in found.description.warnings if found.description else ():
         output.warn(warning.message)
     _print_next(found)
@@ -134,6 +138,7 @@ def _facts(found: JobDetail) -> list[tuple[str, Any]]:
         ("name", job.name),
         ("description", job.description or None),
         ("state", job.state + (", locked" if job.is_locked else "")),
+        ("blocked", found.blocked_by if job.is_enabled else None),
         ("schedule", f"{job.schedule}  ({job.timezone})"),
         ("also", ", ".join(job.extra_schedules) or None),
         ("but not", ", ".join(job.excluded_schedules) or None),
@@ -204,11 +209,13 @@ def _retention(job: JobFacts) -> str | None:
     return ", ".join(filter(None, (days, count))) or None
 
 
-def _numbers(job: JobFacts, now: datetime) -> list[tuple[str, Any]]:
+def _numbers(found: JobDetail) -> list[tuple[str, Any]]:
+    job, now = found.job, found.now
     counts = f"{job.success_count} succeeded, {job.failure_count} failed ({fmt.share(job.success_rate)})"
     following = f"{fmt.local(job.next_run_at, job.timezone)}, {fmt.relative(job.next_run_at, now)}"
     return [
         ("runs", counts),
+        ("7 days", in_short(found.week)),
         ("strikes", f"{job.consecutive_failures} in a row" if job.consecutive_failures else None),
         ("average", fmt.duration(job.average_duration)),
         ("last run", fmt.last_run(job.last_run_at, job.last_status, job.last_reason, now)),
@@ -216,5 +223,5 @@ def _numbers(job: JobFacts, now: datetime) -> list[tuple[str, Any]]:
     ]
 
 
-for command in (create, edit, enable, disable, run, backfill, cancel, skip_next, delete):
+for command in (create, edit, enable, disable, explain, run, backfill, cancel, skip_next, delete, stats):
     jobs.add_command(command)

@@ -132,6 +132,7 @@ class Job:
     scheduled_runs: int = 0
     queue: str = "default"
     tags: Sequence[str] = ()
+    log_level: str = "all"
     requests: tuple[Request, ...] = ()
     buffered: int = 0
     blackouts: tuple[Blackout, ...] = ()

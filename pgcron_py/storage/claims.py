@@ -33,7 +33,7 @@ TIMING_COLUMNS = """j.id, j.name, j.schedule, j.timezone, j.anchor_at, j.jitter_
     j.excluded_schedules, j.start_at, j.end_at, j.max_runs"""
 JOB_COLUMNS = f"""{TIMING_COLUMNS}, j.version, j.handler, j.args, j.is_exclusive, j.max_running, j.overlap_policy, j.catchup_policy, j.catchup_window_ms, j.starting_deadline_ms, j.timeout_ms, j.max_attempts, j.backoff_ms,
     j.backoff_max_ms, j.retry_on, j.no_retry_on, j.memory_limit_mib, j.is_idempotent, j.next_scheduled_for, j.next_run_at, j.covers_from, j.run_seq, j.running_count,
-    j.last_run_at, j.last_completed_at, j.skip_until, j.planned_from, j.scheduled_runs, j.queue, j.tags, j.next_request_at"""
+    j.last_run_at, j.last_completed_at, j.skip_until, j.planned_from, j.scheduled_runs, j.queue, j.tags, j.log_level, j.next_request_at"""
 
 _NAMES = [name.strip().removeprefix("j.") for name in JOB_COLUMNS.split(",")]
 _OVERLAP, _CATCH_UP, _DUE_AT, _ASKED_AT = (

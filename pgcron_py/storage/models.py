@@ -5,7 +5,7 @@ What a column means is said once, in the database: see its COMMENT (sql/comments
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    Date,
     DateTime,
     Double,
     FetchedValue,
@@ -120,6 +121,40 @@ class CronLimit(Base):
     spent_until: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
     created_by: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
+
+
+class CronDaily(Base):
+    __tablename__ = "cron_daily"
+    job_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("pgcron.cron_job.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    run_count: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    success_count: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    failure_count: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    duration_sum_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    duration_max_ms: Mapped[int | None] = mapped_column(BigInteger)
+    duration_histogram: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
+    lag_count: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    lag_sum_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    lag_max_ms: Mapped[int | None] = mapped_column(BigInteger)
+    lag_histogram: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
+    downtime_ms: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    first_run_at: Mapped[datetime | None] = mapped_column(_instant())
+    last_run_at: Mapped[datetime | None] = mapped_column(_instant())
+
+
+class CronDailyMark(Base):
+    __tablename__ = "cron_daily_mark"
+    job_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("pgcron.cron_job.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    open_seqs: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=FetchedValue())
+    judged_to: Mapped[datetime | None] = mapped_column(_instant())
+    success_streak: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    failure_streak: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    longest_failure_streak: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    last_success_at: Mapped[datetime | None] = mapped_column(_instant())
+    last_failure_at: Mapped[datetime | None] = mapped_column(_instant())
+    purged_to: Mapped[datetime | None] = mapped_column(_instant())
+    updated_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
 
 
 class CronGeneration(Base):

@@ -16,6 +16,12 @@ DELETE FROM pgcron.cron_log_line o USING json_to_recordset(%(runs)s) AS r (run_i
  WHERE o.run_id = r.run_id AND o.line_no > r.head_lines AND o.line_no < r.tail_from
    AND EXISTS (SELECT FROM pgcron.cron_log l WHERE l.id = r.run_id AND l.worker_id = %(worker)s)
 """
+# A run whose job keeps only the output of failures has succeeded: now all of its lines were dropped.
+FORGET_ALL = """
+WITH run AS (SELECT l.id FROM pgcron.cron_log l WHERE l.id = ANY (%(runs)s::uuid[]) AND l.worker_id = %(worker)s AND l.status = 'SUCCESS'),
+gone AS (DELETE FROM pgcron.cron_log_line o USING run r WHERE o.run_id = r.id)
+UPDATE pgcron.cron_log_output t SET dropped_lines = t.lines, dropped_bytes = t.bytes, updated_at = clock_timestamp() FROM run r WHERE t.run_id = r.id
+"""
 LINES = """
 INSERT INTO pgcron.cron_log_line (run_id, line_no, stream, level, at, text)
 SELECT r.run_id, r.line_no, r.stream, r.level, r.at, r.text
@@ -47,7 +53,8 @@ _TOTALS = ("run_id", "lines", "bytes", "dropped_lines", "dropped_bytes", "is_com
 
 async def write(connection: AsyncConnection, worker: WorkerId, runs: Iterable[dict[str, Any]]) -> None:
     """runs: run_id, lines (total), bytes, dropped_lines, dropped_bytes, is_complete, head_lines, tail_from or None,
-    progress or None, and kept: new lines, each [line_no, stream, level, at (ISO 8601), text]. Writing again changes nothing."""
+    progress or None, and kept: new lines, each [line_no, stream, level, at (ISO 8601), text]; and forget_all, where the run's
+    lines shall go. Writing again changes nothing."""
     found = list(runs)
     moved = [{k: run[k] for k in ("run_id", "head_lines", "tail_from")} for run in found if run["tail_from"]]
     lines = [
@@ -63,5 +70,7 @@ async def write(connection: AsyncConnection, worker: WorkerId, runs: Iterable[di
             await connection.execute(LINES, {"worker": worker, "lines": json.dumps(lines)})
         totals = json.dumps([{key: run[key] for key in _TOTALS} for run in found])
         await connection.execute(TOTALS, {"worker": worker, "runs": totals})
+        if forgotten := [run["run_id"] for run in found if run.get("forget_all")]:
+            await connection.execute(FORGET_ALL, {"worker": worker, "runs": forgotten})
     if progress:
         await connection.execute(PROGRESS, {"worker": worker, "runs": json.dumps(progress)})

@@ -35,12 +35,11 @@ async def purge_runs(connection: AsyncConnection, batch: Batch) -> tuple[int, UU
     return row[0], row[1]
 
 
-async def purge_rest(connection: AsyncConnection, days: int, limit: int) -> int:
-    """How many misses, requests, notifications and workers were deleted."""
+async def purge_rest(connection: AsyncConnection, days: int, limit: int) -> tuple[int, UUID | None]:
+    """How many misses, requests, notifications and workers were deleted; and None when nothing is left."""
     row = await (await connection.execute(PURGE_REST, {"days": days, "limit": limit})).fetchone()
     assert row is not None
-    count: int = row[0]
-    return count
+    return row[0], BEGINNING if row[0] else None
 
 
 async def jobs_with_their_own(connection: AsyncConnection) -> list[JobId]:

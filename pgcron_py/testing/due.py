@@ -144,7 +144,7 @@ def _job(row: _Row, now: datetime) -> Job:
         row.timing, 1, declared.handler, declared.args, declared.is_exclusive, declared.max_running, declared.overlap_policy,
         declared.catchup_policy, declared.catchup_window_ms, declared.starting_deadline_ms, declared.timeout_ms, declared.max_attempts, declared.backoff_ms, declared.backoff_max_ms,
         list(declared.retry_on), list(declared.no_retry_on), declared.memory_limit_mib, declared.is_idempotent, row.next_scheduled_for, row.next_run_at, row.covers_from, row.seq, 0,
-        row.last_run_at, row.last_completed_at, None, None, row.scheduled, declared.queue, declared.tags, tuple(request for at, request in row.retries if at <= now),
+        row.last_run_at, row.last_completed_at, None, None, row.scheduled, declared.queue, declared.tags, declared.log_level, tuple(request for at, request in row.retries if at <= now),
     )  # fmt: skip
 
 

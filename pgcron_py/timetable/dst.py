@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pgcron_py.timetable.walls import Walls
-from pgcron_py.timetable.zones import change_at, instant_of, is_repeated, is_skipped
+from pgcron_py.timetable.zones import change_at, passes
 
 if TYPE_CHECKING:
     from pgcron_py.timetable.plan import DstFold, DstGap
@@ -40,7 +40,8 @@ def next_instant(walls: Walls, zone: ZoneInfo, policy: Policy, after: datetime) 
     """The first instant strictly after `after` (a whole second in UTC)."""
     local = after.astimezone(zone)
     wall = local.replace(tzinfo=None, fold=0)
-    if not is_repeated(wall, zone):
+    first, second = passes(wall, zone)
+    if first <= second:
         return _onward(walls, zone, policy, wall + _SECOND)
     fold = change_at(wall, zone)
     in_first = after < fold.at
@@ -56,9 +57,9 @@ def next_instant(walls: Walls, zone: ZoneInfo, policy: Policy, after: datetime) 
 def _onward(walls: Walls, zone: ZoneInfo, policy: Policy, wall: datetime) -> datetime | None:
     """The first instant of a reading from `wall` on, which no earlier pass can hold."""
     while found := walls.at_or_after(wall):
-        if not is_skipped(found, zone):
-            repeated = not policy.first and is_repeated(found, zone)
-            return instant_of(found, zone, fold=int(repeated))
+        first, second = passes(found, zone)
+        if first >= second:
+            return (found - (first if policy.first else second)).replace(tzinfo=UTC)
         gap = change_at(found, zone)
         if policy.run_after:
             return gap.at

@@ -48,16 +48,15 @@ def instant_of(wall: datetime, zone: ZoneInfo, fold: int = 0) -> datetime:
     return (wall - _offset(wall, zone, fold)).replace(tzinfo=UTC)
 
 
-def is_skipped(wall: datetime, zone: ZoneInfo) -> bool:
-    return _offset(wall, zone, 0) < _offset(wall, zone, 1)
-
-
-def is_repeated(wall: datetime, zone: ZoneInfo) -> bool:
-    return _offset(wall, zone, 0) > _offset(wall, zone, 1)
+def passes(wall: datetime, zone: ZoneInfo) -> tuple[timedelta, timedelta]:
+    """The offsets of a naive reading's first and second pass: alike, but for one that is repeated (the first is larger) or
+    skipped (the second is)."""
+    return _offset(wall, zone, 0), _offset(wall, zone, 1)
 
 
 def _offset(wall: datetime, zone: ZoneInfo, fold: int) -> timedelta:
-    return _known(wall.replace(tzinfo=zone, fold=fold).utcoffset())
+    # A zone is asked with a naive reading: to make an aware one of it first costs more than the answer.
+    return _known(zone.utcoffset(wall if wall.fold == fold else wall.replace(fold=fold)))
 
 
 def _known(offset: timedelta | None) -> timedelta:
@@ -93,7 +92,7 @@ class Change:
 
 
 def change_at(wall: datetime, zone: ZoneInfo) -> Change:
-    """The change that skips or repeats this reading (ask `is_skipped` or `is_repeated` first)."""
+    """The change that skips or repeats this reading (ask `passes` first)."""
     first, second = instant_of(wall, zone, 0), instant_of(wall, zone, 1)
     return _between(min(first, second), max(first, second), zone)
 

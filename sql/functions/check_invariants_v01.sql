@@ -107,6 +107,18 @@ BEGIN
   RETURN QUERY
     SELECT 'change_audited', j.name, format('version %s has no audit entry', j.version)
     FROM cron_job j WHERE NOT EXISTS (SELECT FROM cron_audit a WHERE a.job_id = j.id AND a.job_version = j.version);
+
+  -- Each ended run is counted on its day, or will be: by the mark, not by any clock.
+  RETURN QUERY
+    SELECT 'days_exact', j.name, format('success %s/%s, failure %s/%s (on the job/on its days and not counted yet)', j.success_count,
+        coalesce(d.successes, 0) + coalesce(u.successes, 0), j.failure_count, coalesce(d.failures, 0) + coalesce(u.failures, 0))
+    FROM cron_job j
+    LEFT JOIN (SELECT job_id, sum(success_count) AS successes, sum(failure_count) AS failures FROM cron_daily GROUP BY job_id) d ON d.job_id = j.id
+    LEFT JOIN (SELECT l.job_id, count(*) FILTER (WHERE l.status = 'SUCCESS') AS successes, count(*) FILTER (WHERE l.status = 'FAILED') AS failures
+                 FROM cron_log l LEFT JOIN cron_daily_mark m ON m.job_id = l.job_id
+                WHERE m.job_id IS NULL OR l.seq > m.seq OR l.seq = ANY (m.open_seqs) GROUP BY l.job_id) u ON u.job_id = j.id
+    WHERE j.success_count <> coalesce(d.successes, 0) + coalesce(u.successes, 0)
+       OR j.failure_count <> coalesce(d.failures, 0) + coalesce(u.failures, 0);
 END $$;
 COMMENT ON FUNCTION pgcron.check_invariants() IS
   'Every broken invariant with its job and evidence; no row means that all hold. Also: pgcron check.';

@@ -74,6 +74,14 @@ BEGIN
      ORDER BY x.id LIMIT p_limit);
   GET DIAGNOSTICS found_count = ROW_COUNT;
   total := total + found_count;
+  DELETE FROM pgcron.cron_backfill b WHERE b.id IN (
+    SELECT x.id FROM pgcron.cron_backfill x WHERE x.id < first AND NOT EXISTS (SELECT FROM pgcron.cron_request r WHERE r.backfill_id = x.id)
+     ORDER BY x.id LIMIT p_limit);
+  GET DIAGNOSTICS found_count = ROW_COUNT;
+  total := total + found_count;
+  DELETE FROM pgcron.cron_blackout b WHERE b.ends_at < before;
+  GET DIAGNOSTICS found_count = ROW_COUNT;
+  total := total + found_count;
   DELETE FROM pgcron.cron_outbox o WHERE o.id IN (
     SELECT x.id FROM pgcron.cron_outbox x WHERE x.id < first ORDER BY x.id LIMIT p_limit);
   GET DIAGNOSTICS found_count = ROW_COUNT;
@@ -89,4 +97,4 @@ BEGIN
   RETURN total + found_count;
 END $$;
 COMMENT ON FUNCTION pgcron.purge_rest(integer, integer) IS
-  'Deletes a batch of each: old misses, cancelled requests, notifications, alerts that are over, and workers that left; how many in all.';
+  'Deletes a batch of each: old misses, cancelled requests, backfills and blackouts, notifications, alerts that are over, and workers that left; how many in all.';

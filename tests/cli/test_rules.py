@@ -147,3 +147,17 @@ def test_wrong_values_are_told_by_name(pgcron: Pgcron, arguments: tuple[str, ...
     refused = pgcron("jobs", "create", "j", "--schedule", "@daily", "--handler", "h", *arguments)
     assert refused.code in (1, 2)
     assert words in refused.err
+
+
+def test_explain_says_what_blocks_a_job_and_shows_every_condition(pgcron: Pgcron, job: str, worker: Any) -> None:
+    connection = worker.connection
+    connection.execute(
+        "UPDATE pgcron.cron_job SET needs_plan = false, next_run_at = now() + interval '1 h', next_scheduled_for = next_run_at"
+    )
+    fine = pgcron("jobs", "explain", job)
+    assert fine.code == 0, fine.out + fine.err
+    assert fine.out.startswith("nightly: nothing blocks it: its next run is at")
+    pgcron("jobs", "disable", job, "--reason", "audit")
+    blocked = pgcron("jobs", "explain", job, "--json")
+    assert (blocked.code, blocked.json["is_blocked"], blocked.json["answer"]["topic"]) == (3, True, "enabled")
+    assert "did you mean 'nightly'" in pgcron("jobs", "explain", "nightli").err

@@ -14,6 +14,7 @@ DEFINITIONS, INDEXES = "tests/sql/test_definitions.py", "tests/sql/test_unique_i
 DECIDE, PLANNING = "tests/unit/domain/test_decide.py", "tests/unit/domain/test_planning.py"
 ALERTS, DELIVERIES = "tests/storage/test_alerts.py", "tests/storage/test_deliveries.py"
 SIMULATION = "tests/simulation/test_simulator.py::test_every_occurrence_is_accounted_for_exactly_once"
+STATISTICS = "tests/storage/test_statistics.py"
 TRANSACTIONS, RECONCILIATION = "tests/workers/test_transaction_guards.py", "tests/workers/test_reconciliation.py"
 
 _RECHECK = (
@@ -291,5 +292,36 @@ GUARDS = (
         "notify: a process that ended gets no more orders", "workers/pgcron_workers/sender.py",
         "self.is_retired = True  # before", "pass  # before",
         ("tests/workers/test_sender.py::test_when_its_process_dies_the_orders_fail_and_the_next_ones_get_another",),
+    ),
+    Guard(
+        "count: a run that was counted is not counted again when it is deleted", "sql/triggers/count_v*.sql",
+        " AND (m.job_id IS NULL OR d.seq > m.seq OR d.seq = ANY (m.open_seqs))", "",
+        (f"{STATISTICS}::test_runs_that_somebody_deletes_in_psql_are_counted_once",),
+        is_quick=True,
+    ),
+    Guard(
+        "count: one at a time for a job", "sql/functions/count_runs_v*.sql",
+        " FOR NO KEY UPDATE SKIP LOCKED", "",
+        (f"{STATISTICS}::test_two_that_count_at_once_count_each_run_once",),
+    ),
+    Guard(
+        "count: a run that goes on is remembered", "sql/functions/count_runs_v*.sql",
+        "coalesce(l.open_seqs, '{}'), l.judged_to", "'{}', l.judged_to",
+        (f"{STATISTICS}::test_a_run_that_goes_on_is_counted_when_it_has_ended",),
+    ),
+    Guard(
+        "count: a large job that is held does not come again in the round", "sql/functions/count_runs_v*.sql",
+        "    held := latest;", "    NULL;",
+        (f"{STATISTICS}::test_a_large_job_that_somebody_holds_does_not_hold_up_the_round",),
+    ),
+    Guard(
+        "purge: what goes is counted before", "sql/functions/retention_v02.sql",
+        " OR l.seq > m.seq OR l.seq = ANY (m.open_seqs))", " AND false)",
+        (f"{STATISTICS}::test_a_purge_forgets_no_downtime",),
+    ),
+    Guard(
+        "output: lines of a failed run are never taken away", "pgcron_py/storage/output.py",
+        " AND l.worker_id = %(worker)s AND l.status = 'SUCCESS'", " AND l.worker_id = %(worker)s",
+        ("tests/storage/test_output.py::test_only_a_success_loses_its_lines",),
     ),
 )  # fmt: skip

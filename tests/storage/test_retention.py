@@ -132,6 +132,15 @@ def test_what_else_is_old_goes_too(stage: Stage) -> None:
     stage.do(
         f"INSERT INTO pgcron.cron_worker (id, state, host, pid, version, concurrency, ended_at, started_at) SELECT {old}, 'GONE', 'h', 1, '0', 1, {then}, {then}"
     )
+    stage.do(
+        f"INSERT INTO pgcron.cron_backfill (id, job_id, from_at, to_at, overlap_policy, total, requested_by) SELECT {old}, %s, {then}, {then}, 'skip', 1, 'ana'",
+        job,
+    )
+    for name, ends in (("over", then), ("on", "clock_timestamp() + interval '1 h'")):
+        stage.do(
+            f"INSERT INTO pgcron.cron_blackout (name, starts_at, ends_at) SELECT %s, {then} - interval '1 h', {ends}",
+            name,
+        )
     stage.do("SET session_replication_role = 'origin'")
-    assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == 5
-    assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == 0
+    assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == (7, retention.BEGINNING)
+    assert stage.actor().do(lambda c: retention.purge_rest(c, 90, 100)) == (0, None)

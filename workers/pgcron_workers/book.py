@@ -62,6 +62,11 @@ class Book:
         self._registered.clear()
         return gone
 
+    def log_level_of(self, run_id: UUID) -> str:
+        """What its job wants kept: all, errors or none. A run that is not known any more was judged."""
+        run = self.runs.get(RunId(run_id))
+        return run.job.log_level if run else "all"
+
     @property
     def performing(self) -> list[RunId]:
         return [run_id for run_id, run in self.runs.items() if not run.has_ended]

@@ -105,7 +105,8 @@ class Supervisor:
         self._recorder = Recorder(
             self._sessions["record"], self._book, log, on_free=self._slot_freed, on_retry=self._claimer.hint
         )
-        self._output = OutputRecorder(self._sessions["output"], self._clock, log)
+        self._output = OutputRecorder(self._sessions["output"], self._clock, log, level_of=self._book.log_level_of)
+        self._recorder.on_recorded = self._output.judged
         self._reaper = Reaper(self._sessions["reap"], log, on_reaped=self._claimer.hint)
         self._retention = Retention(self._sessions["purge"], config.log_retention_days, log)
         self._heartbeat = Heartbeat(

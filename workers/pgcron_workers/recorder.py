@@ -37,6 +37,7 @@ class Recorder:
         self.alarm = Alarm()
         self.worker_id: WorkerId | None = None
         self.observer: Observer = NOBODY
+        self.on_recorded: Callable[[RunId, Status], None] = lambda run_id, status: None
         self._session, self._book, self._log = session, book, log
         self._on_free, self._on_retry = on_free, on_retry
         self._queue: deque[Finish] = deque()
@@ -53,15 +54,19 @@ class Recorder:
         self._on_free()
         if end.is_recorded:
             self._book.forget(end.run_id)
+            self.on_recorded(end.run_id, end.status)
             self._tell(run, end.status, end.reason, end.duration, end.error)
             return
         again = retry(run.policy, end.failure, run.attempt, random.random()) if end.failure is not None else None
         error = run.cancel_text if end.reason is Reason.CANCELLED and run.cancel_text else end.error
+        trace = end.stack_trace
+        if run.job.log_level == "none":
+            error, trace = error and error.partition("\n")[0], None
         self._put(
             Finish(
                 end.run_id, run.job.id, end.status, run.finish_token, end.reason,
                 end.reason is not None and end.reason.is_strike and again is None,
-                end.duration, error, end.stack_trace, end.metadata or None, end.result, end.skip_reason, end.progress,
+                end.duration, error, trace, end.metadata or None, end.result, end.skip_reason, end.progress,
                 again.after_ms if again else None, again.attempt if again else None,
             )
         )  # fmt: skip
@@ -129,6 +134,7 @@ class Recorder:
         for finish in batch:
             run = self._book.runs.get(finish.id)
             self._book.forget(finish.id)
+            self.on_recorded(finish.id, finish.status)
             if outcomes.get(finish.id) == "lost":
                 self._log.warning("lease_lost", run_id=str(finish.id), job_id=str(finish.job_id))
             elif run is not None:

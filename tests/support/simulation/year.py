@@ -19,7 +19,7 @@ from support.simulation.accounts import audited
 from support.simulation.random_jobs import EXCLUSIONS, ZONES, random_blackout, random_policies
 from support.simulation.rows import Row, Run
 
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+BEGIN, NEVER = datetime(2026, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 JOBS = 300
 # What a fleet runs: how many of 300, and how often.
 MIX = (
@@ -29,16 +29,18 @@ MIX = (
 
 
 class Year:
-    """told: what happened, by kind."""
+    """told: what happened, by kind. part, parts: jobs don't meet, so processes can share them out."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, part: int = 0, parts: int = 1) -> None:
         self.dice = Random(seed)
         self.now = BEGIN
         self.told: Counter[str] = Counter()
         self._order, self._tokens = count(), count(1)
+        self._looks: dict[UUID, datetime] = {}  # when each job is looked at next
         self._events: list[tuple[datetime, int, Row, Run | None, Reason | None]] = []
-        self._rows = [self._row(text) for number, text in MIX for _ in range(number)]
-        assert len(self._rows) == JOBS
+        texts = [text for number, text in MIX for _ in range(number)]
+        assert len(texts) == JOBS
+        self._rows = [self._row(text) for text in texts[part::parts]]
         for row in self._rows:
             row.plan()
             self._look_again(row)
@@ -66,7 +68,9 @@ class Year:
             at, _, row, run, reason = heapq.heappop(self._events)
             self.now = max(self.now, at)
             if run is None:
-                self._look(row)
+                if self._looks.get(row.timing.job_id) == at:
+                    del self._looks[row.timing.job_id]
+                    self._look(row)
             elif run.id in row.running:
                 row.finish(run, 1, self.now, reason, next(self._tokens), self.dice.random())
                 self._look_again(row)
@@ -91,9 +95,10 @@ class Year:
         """Mostly in time; sometimes the worker is away for an hour or two."""
         if (at := row.claim_at) is not None:
             late = self.dice.uniform(0, 7200) if self.dice.random() < 0.0005 else 0.05
-            heapq.heappush(
-                self._events, (max(at, self.now) + timedelta(seconds=late), next(self._order), row, None, None)
-            )
+            at = max(at, self.now) + timedelta(seconds=late)
+            if at < self._looks.get(row.timing.job_id, NEVER):
+                self._looks[row.timing.job_id] = at
+                heapq.heappush(self._events, (at, next(self._order), row, None, None))
 
     def _perform(self, row: Row, run: Run) -> None:
         reason = Reason.ERROR if self.dice.random() < 0.02 else None

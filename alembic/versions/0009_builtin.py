@@ -4,8 +4,8 @@ from alembic import op
 
 from pgcron_py.resources import resource_dir
 
-revision = "0008"
-down_revision = "0006"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
