@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,6 +38,8 @@ class JobContext:
     metadata: dict[str, Any] = field(default_factory=dict)
     _timing: Timing | None = field(default=None, repr=False)
     _is_cancelled: bool = field(default=False, repr=False)
+    _timeout: float | None = field(default=None, repr=False)
+    _began: float = field(default_factory=time.monotonic, repr=False)
     _connection: Any = field(default=None, repr=False)
     _result: Any = field(default=None, repr=False)
     _on_progress: Callable[[float, str | None], None] | None = field(default=None, repr=False)
@@ -45,6 +48,16 @@ class JobContext:
     def cancelled(self) -> bool:
         """Whether somebody asked this run to end: by time-out, by hand or by shutdown. Long handlers look now and then."""
         return self._is_cancelled
+
+    @property
+    def timeout(self) -> float | None:
+        """The job's timeout in seconds, None = none."""
+        return self._timeout
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the job's timeout ends this run, 0 at least; None = no limit."""
+        return None if self._timeout is None else max(0.0, self._began + self._timeout - time.monotonic())
 
     @property
     def is_backfill(self) -> bool:

@@ -112,5 +112,9 @@ class NotFound(PgCronError):
     """There is no such run, request, worker, channel or alert."""
 
 
+class NotPermitted(PgCronError):
+    """This role may not do that."""
+
+
 class LeaseLost(PgCronError):
     """The run is no longer this worker's: nothing was written."""

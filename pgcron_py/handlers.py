@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from pgcron_py.context import JobContext
 from pgcron_py.errors import InvalidDeclaration
@@ -15,6 +15,29 @@ from pgcron_py.errors import InvalidDeclaration
 Function = Callable[..., Any]
 
 CONTEXT_NAMES = frozenset({"ctx", "context"})
+BUILTIN_PREFIX = "pgcron."
+F = TypeVar("F", bound=Function)
+
+
+def builtin(name: str) -> Callable[[F], F]:
+    """Marks a function that comes with pgcron: the only ones whose handler's name may begin with `pgcron.`."""
+
+    def mark(function: F) -> F:
+        function.builtin_name = name  # type: ignore[attr-defined]  # functions take any attribute
+        return function
+
+    return mark
+
+
+def handler_name(function: Function, given: str | None) -> str:
+    """The name under which a function is registered. Raises InvalidDeclaration for one that is ours."""
+    own: str | None = getattr(function, "builtin_name", None)
+    name = given or own or f"{function.__module__}:{function.__qualname__}"
+    if name.startswith(BUILTIN_PREFIX) and name != own:
+        raise InvalidDeclaration(
+            name, f"handlers named {BUILTIN_PREFIX}… come with pgcron", hint="give the handler a name of its own"
+        )
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +52,10 @@ class Handler:
     @property
     def is_async(self) -> bool:
         return inspect.iscoroutinefunction(self.function)
+
+    @property
+    def is_builtin(self) -> bool:
+        return self.name.startswith(BUILTIN_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

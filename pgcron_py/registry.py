@@ -15,7 +15,7 @@ from pgcron_py.domain.declaration import JobDeclaration, LogLevel
 from pgcron_py.domain.declaration_check import check_declaration, exception_names_of
 from pgcron_py.domain.overlap import CatchupPolicy, OverlapPolicy
 from pgcron_py.errors import InvalidDeclaration, PgCronError
-from pgcron_py.handlers import Function, Handler, bound_arguments, signature_of
+from pgcron_py.handlers import Function, Handler, bound_arguments, handler_name, signature_of
 from pgcron_py.timetable import DstFold, DstGap
 
 F = TypeVar("F", bound=Function)
@@ -191,7 +191,7 @@ class PgCron:
         owner = qualname.rpartition(".")[0]
         if "<locals>" in owner.rpartition(".")[2] or not owner:
             owner = ""
-        return self._add(Handler(name or f"{function.__module__}:{qualname}", function, transactional, owner or None))
+        return self._add(Handler(handler_name(function, name), function, transactional, owner or None))
 
     def _add(self, handler: Handler) -> Handler:
         known = self.handlers.setdefault(handler.name, handler)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator
@@ -9,6 +11,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from typing_extensions import Annotated  # noqa: UP035 - pydantic asks for this one before 3.12
 
 from pgcron_py.errors import InvalidArguments
+
+IPNetwork = IPv4Network | IPv6Network
+SECRET_SETTINGS = frozenset({"database_url", "sql_connections"})
+_CONNECTION = re.compile(r"(?:([A-Za-z0-9_.-]{1,63})=)?(postgres(?:ql)?://\S*)")
 
 
 class Settings(BaseSettings):
@@ -48,10 +54,28 @@ class Settings(BaseSettings):
         "auto", description="auto = console on a terminal, else json"
     )
 
-    @field_validator("queues", mode="before")
+    sql_connections: Annotated[dict[str, str] | None, NoDecode] = Field(
+        None,
+        description="connections of the handler `pgcron.sql`: NAME=postgresql://… with spaces between; a URL without a name is `default`; unset = no such handler",
+    )
+    http_allow: Annotated[list[str] | None, NoDecode] = Field(
+        None,
+        description="URLs that the handler `pgcron.http` may ask, comma-separated: https://api.example.com/hooks/*, https://*.example.com; unset = no such handler",
+    )
+    http_allow_private: Annotated[list[IPNetwork] | None, NoDecode] = Field(
+        None,
+        description="networks that `pgcron.http` may reach although they are private, comma-separated: 10.1.0.0/16",
+    )
+
+    @field_validator("queues", "http_allow", "http_allow_private", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] or None if isinstance(value, str) else value
+
+    @field_validator("sql_connections", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return connections_of(value) if isinstance(value, str) else value
 
     @field_validator("beat")
     @classmethod
@@ -62,6 +86,20 @@ class Settings(BaseSettings):
         return beat
 
 
+def connections_of(text: str) -> dict[str, str] | None:
+    """`NAME=URL NAME=URL` as a mapping; a URL alone is `default`. Raises ValueError that tells no URL."""
+    found: dict[str, str] = {}
+    for number, part in enumerate(text.split(), 1):
+        match = _CONNECTION.fullmatch(part)
+        if match is None:
+            raise ValueError(f"part {number} is not NAME=postgresql://… (a space in a URL is written %20)")
+        name = match[1] or "default"
+        if name in found:
+            raise ValueError(f"two connections are named {name!r}")
+        found[name] = match[2]
+    return found or None
+
+
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment; overrides that are not None win. Raises InvalidArguments naming the variable."""
     try:
@@ -69,6 +107,7 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
-        raise InvalidArguments(
-            f"{name} (PGCRON_{name.upper()}) is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
-        ) from error
+        reason = first["msg"].removeprefix("Value error, ")
+        is_secret = name in SECRET_SETTINGS
+        shown = "can't be read" if is_secret else f"is {first['input']!r}"
+        raise InvalidArguments(f"{name} (PGCRON_{name.upper()}) {shown}: {reason}") from (None if is_secret else error)

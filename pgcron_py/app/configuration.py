@@ -56,6 +56,10 @@ def shown(name: str, value: Any) -> Any:
         return None
     if name.endswith(("database_url", "dsn")):
         return shown_url(str(value))
+    if name == "sql_connections":
+        return " ".join(f"{key}={shown_url(url)}" for key, url in value.items())
+    if isinstance(value, list):
+        return [shown(name.replace("private", ""), item) for item in value]
     has_login = isinstance(value, str) and "://" in value and "@" in value
     return MASK if has_login or SECRET_NAME.search(name) else value
 

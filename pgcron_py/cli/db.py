@@ -140,6 +140,33 @@ def adopt(database_url: str | None) -> None:
     click.echo("adopted: workers may run the jobs of this database")
 
 
+@db.command("install-compat")
+@database_option
+def install_compat(database_url: str | None) -> None:
+    """Install pg_cron's interface: cron.schedule() and its kin in a schema cron. Safe to repeat.
+
+    Its jobs run as pgcron.sql, on a connection of PGCRON_SQL_CONNECTIONS; only members of pgcron_sql_author schedule them.
+    """
+    from pgcron_py.app.compat import install_compat
+
+    with database(database_url) as connection:
+        is_new = install_compat(connection)
+    click.echo("installed pg_cron's interface" if is_new else "pg_cron's interface is up to date")
+    if is_new:
+        click.echo("next: set PGCRON_SQL_CONNECTIONS for workers, and GRANT pgcron_sql_author TO those who schedule")
+
+
+@db.command("remove-compat")
+@database_option
+def remove_compat(database_url: str | None) -> None:
+    """Remove pg_cron's interface; its jobs stay, disabled."""
+    from pgcron_py.app.compat import remove_compat
+
+    with database(database_url) as connection:
+        count = remove_compat(connection)
+    click.echo(f"removed pg_cron's interface; {count} jobs of it stay, disabled")
+
+
 @db.command()
 @click.option("--show-password", is_flag=True, help="Print it as it is.")
 @database_option

@@ -25,6 +25,7 @@ ERROR_OF_SQLSTATE: dict[str, type[errors.PgCronError]] = {
     "PC012": errors.NotFound,
     "PC013": errors.UnknownTimeZone,
     "PC014": errors.InvalidArguments,
+    "PC015": errors.NotPermitted,
 }
 
 # Lock not available, deadlock, serialization failure: the statement may simply be sent again.

@@ -181,3 +181,12 @@ def test_methods_are_declared_in_the_class_body(module) -> None:
 def test_an_application_that_can_not_be_taken_says_why(module, source: str, attribute: str, message: str) -> None:
     with pytest.raises(PgCronError, match=message):
         load_app(module(source) + attribute)
+
+
+def test_names_that_begin_with_pgcron_are_ours() -> None:
+    app = PgCron("x")
+    with pytest.raises(InvalidDeclaration, match=r"handlers named pgcron\.… come with pgcron"):
+        app.handler("pgcron.mine")(lambda: None)
+    with pytest.raises(InvalidDeclaration, match="come with pgcron"):
+        app.cron_job("j", "@daily", handler="pgcron.sql")(lambda: None)
+    assert app.handlers == {}

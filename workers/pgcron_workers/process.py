@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -47,7 +48,7 @@ OWN_CONNECTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What a worker needs to know. Times in seconds."""
+    """What a worker needs to know. Times in seconds. builtins: what the handlers that come with pgcron may do."""
 
     database_url: str
     app: str
@@ -60,6 +61,7 @@ class WorkerConfig:
     shutdown_grace: float = 30.0
     log_level: str = "info"
     log_retention_days: int = 90
+    builtins: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -82,6 +84,7 @@ class Supervisor:
                 "log_level": config.log_level,
                 "cancel_grace": config.cancel_grace,
                 "processes": config.processes,
+                "builtins": dict(config.builtins),
             },
             log,
             self._end_backend,

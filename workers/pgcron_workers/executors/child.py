@@ -22,6 +22,7 @@ from pgcron_py.errors import PgCronError
 from pgcron_py.handlers import schema_of, signature_of
 from pgcron_py.registry import PgCron, load_app
 from pgcron_workers import tracing
+from pgcron_workers.builtins import add_builtins, builtin_secrets
 from pgcron_workers.executors.base import RunEnd
 from pgcron_workers.executors.capture import Outputs, captured, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
@@ -150,7 +151,8 @@ def described(app: PgCron) -> Message:
 async def run(channel: socket.socket, config: dict[str, Any], marker: Marker) -> None:
     try:
         app = load_app(config["app"])
-        keep_secret(config["database_url"])
+        add_builtins(app, config.get("builtins", {}))
+        keep_secret(config["database_url"], *builtin_secrets(config.get("builtins", {})))
         hello = described(app)
     except PgCronError as error:
         channel.sendall(encode([{"type": "failed", "error": str(error), "hint": error.hint, "trace": None}]))

@@ -87,6 +87,8 @@ def _told(run: LiveRun, error: BaseException) -> tuple[str, str | None]:
         return f"more than its memory limit of {run.order.memory_limit_mib} MiB: {error_of(error)}", trace_of(error)
     if issubclass(type(error), Outcome) and error.__cause__ is None:
         return storable(text_of(_reason_given(error)), MAX_ERROR) or name_of(error), None
+    if run.handler.is_builtin and issubclass(type(error), psycopg.Error):
+        return error_of(error), None  # of a statement that somebody gave to pgcron.sql
     return error_of(error), trace_of(error)
 
 

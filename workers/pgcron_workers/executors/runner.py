@@ -62,6 +62,7 @@ class Runner:
             order.cause,
             order.args,
             _timing=order.timing,
+            _timeout=None if order.timeout_ms is None else order.timeout_ms / 1000,
         )
         return LiveRun(order, handler, context, self._call(handler, order, context))
 

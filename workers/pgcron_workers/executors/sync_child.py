@@ -21,6 +21,7 @@ from uuid import UUID
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.registry import load_app
 from pgcron_workers import tracing
+from pgcron_workers.builtins import add_builtins, builtin_secrets
 from pgcron_workers.executors.base import RunEnd
 from pgcron_workers.executors.capture import Outputs, captured, install
 from pgcron_workers.executors.endings import classified
@@ -136,5 +137,6 @@ def main(connection: Connection, config: dict[str, Any]) -> None:
     install()
     logging.basicConfig(level=config["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     app = load_app(config["app"])
-    keep_secret(config["database_url"])
+    add_builtins(app, config.get("builtins", {}))
+    keep_secret(config["database_url"], *builtin_secrets(config.get("builtins", {})))
     SyncChild(channel, Runner(app, None, Pools(config["database_url"], 1))).serve()

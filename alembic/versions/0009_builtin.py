@@ -1,0 +1,27 @@
+"""Who may write commands for the handler pgcron.sql."""
+
+from alembic import op
+
+from pgcron_py.resources import resource_dir
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+FILES = ("triggers/sql_author_v01.sql", "grants/sql_author_v01.sql")
+
+
+def upgrade() -> None:
+    driver = op.get_bind().connection.dbapi_connection
+    for name in FILES:
+        driver.execute((resource_dir("sql") / name).read_text("utf-8"))
+
+
+def downgrade() -> None:
+    driver = op.get_bind().connection.dbapi_connection
+    driver.execute("""
+        DROP TRIGGER cron_job_sql_author ON pgcron.cron_job;
+        DROP TRIGGER cron_request_sql_author ON pgcron.cron_request;
+        DROP FUNCTION pgcron.cron_job_sql_author, pgcron.cron_request_sql_author, pgcron.must_be_sql_author;
+    """)
