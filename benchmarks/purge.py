@@ -5,6 +5,7 @@
 Half of the old runs belong to the jobs that fire: the purge and their claims want the same rows. None of them was counted
 before, so the pass also adds all of them to cron_daily. The pass is the worker's own duty (pgcron_workers.retention), run here;
 it stands still every other ten seconds, so that "usual" and "beside" are the same minutes of the same machine.
+On two slow cores: 997,343 runs in 329 s; p99 of the lag 58.8 ms without and 61.4 ms with the purge (1.04 times).
 One embedded PostgreSQL 18 on a real disk, fsync on. Lag: start of the run minus its occurrence, ms, by the database's clock.
 """
 
