@@ -22,6 +22,7 @@ COMMANDS = {
     "next": ("pgcron_py.cli.upcoming:upcoming", "Explain a schedule and tell its next runs; needs no database."),
     "notify": ("pgcron_py.cli.notify:notify", "Say where notifications go, see what they say, hold them back."),
     "doctor": ("pgcron_py.cli.doctor:doctor", "Say what is wrong, also when no worker is alive."),
+    "audit": ("pgcron_py.cli.auditing:audit", "List, verify and revert changes."),
     "check": ("pgcron_py.cli.check:check", "Check the invariants: what must be true at any instant."),
     "db": ("pgcron_py.cli.db:db", "Set the database up, migrate it, check it."),
     "config": ("pgcron_py.cli.config:config", "Show the settings."),

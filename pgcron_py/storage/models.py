@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Text,
@@ -55,6 +56,15 @@ class CronAudit(Base):
     application: Mapped[str | None] = mapped_column(Text)
     client_address: Mapped[str | None] = mapped_column(Text)
     transaction_id: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+
+
+class CronAuditSeal(Base):
+    __tablename__ = "cron_audit_seal"
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    audit_id: Mapped[UUID] = mapped_column(Uuid)
+    entry_at: Mapped[datetime] = mapped_column(_instant())
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_at: Mapped[datetime] = mapped_column(_instant(), server_default=FetchedValue())
 
 
 class CronAlone(Base):

@@ -14,7 +14,7 @@ from pgcron_py.domain.words import JobId
 LEASE_MS = 60_000
 TAKE = "SELECT id, token, kind, attempt, lane, url, secret, message FROM pgcron.take_deliveries(%(limit)s, %(lease)s, %(busy)s)"
 SETTLE = "SELECT pgcron.settle_delivery(%(id)s, %(token)s, %(error)s)"
-LOOK = "SELECT pgcron.check_alerts()"
+LOOK = "SELECT pgcron.check_alerts(), pgcron.seal_audit()"
 PINGED = "SELECT id, ping_url FROM pgcron.cron_job WHERE ping_url IS NOT NULL"
 NEXT = "SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8 FROM pgcron.cron_delivery WHERE state = 'PENDING'"
 
