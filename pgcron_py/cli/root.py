@@ -19,6 +19,7 @@ COMMANDS = {
     "resume": ("pgcron_py.cli.fleet:resume", "Let the fleet work again."),
     "next": ("pgcron_py.cli.upcoming:upcoming", "Explain a schedule and tell its next runs; needs no database."),
     "notify": ("pgcron_py.cli.notify:notify", "Say where notifications go, see what they say, hold them back."),
+    "import": ("pgcron_py.cli.imports:imports", "Turn the schedules of cron and pg_cron into jobs."),
     "doctor": ("pgcron_py.cli.doctor:doctor", "Say what is wrong, also when no worker is alive."),
     "check": ("pgcron_py.cli.check:check", "Check the invariants: what must be true at any instant."),
     "db": ("pgcron_py.cli.db:db", "Set the database up, migrate it, check it."),
