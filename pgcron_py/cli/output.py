@@ -53,23 +53,24 @@ def _rich(headers: Row, rows: Sequence[Row]) -> None:
     for number, header in enumerate(headers):
         drawn.add_column(header, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        drawn.add_row(*(Text(_line(cell)) for cell in row))
+        drawn.add_row(*(Text(line(cell)) for cell in row))
     Console().print(drawn)
 
 
 def _aligned(rows: Sequence[Row]) -> None:
-    cells = [[_line(cell) for cell in row] for row in rows]
+    cells = [[line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     for row in cells:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
+    """On one line, without what would steer a terminal."""
     return clean(" ".join(text.split()))
 
 
 def title(text: str) -> None:
-    click.echo(f"\n{click.style(_line(text), bold=True)}")
+    click.echo(f"\n{click.style(line(text), bold=True)}")
 
 
 def pairs(facts: Sequence[tuple[str, Any]]) -> None:
@@ -89,4 +90,4 @@ def compact(value: object) -> str:
 
 
 def warn(message: str) -> None:
-    click.echo(f"Warning: {_line(message)}", err=True)
+    click.echo(f"Warning: {line(message)}", err=True)

@@ -21,6 +21,7 @@ COMMANDS = {
     "apply": ("pgcron_py.cli.as_code:apply", "Make the jobs what a YAML file says."),
     "next": ("pgcron_py.cli.upcoming:upcoming", "Explain a schedule and tell its next runs; needs no database."),
     "notify": ("pgcron_py.cli.notify:notify", "Say where notifications go, see what they say, hold them back."),
+    "import": ("pgcron_py.cli.imports:imports", "Turn the schedules of cron and pg_cron into jobs."),
     "doctor": ("pgcron_py.cli.doctor:doctor", "Say what is wrong, also when no worker is alive."),
     "audit": ("pgcron_py.cli.auditing:audit", "List, verify and revert changes."),
     "check": ("pgcron_py.cli.check:check", "Check the invariants: what must be true at any instant."),

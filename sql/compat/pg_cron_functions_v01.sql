@@ -14,7 +14,8 @@ BEGIN
       HINT = format('GRANT pgcron_sql_author TO %I', p_role);
   END IF;
 END $$;
-COMMENT ON FUNCTION cron.must_be_granted(text) IS 'Raises not_permitted (PC015) unless a role is a member of pgcron_sql_author or pgcron_owner.';
+COMMENT ON FUNCTION cron.must_be_granted(text) IS
+  'Raises not_permitted (PC015) unless a role is a member of pgcron_sql_author or pgcron_owner.';
 
 CREATE OR REPLACE FUNCTION cron.is_admin(p_role text) RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
   SELECT pg_has_role(p_role, 'pgcron_owner', 'USAGE')
@@ -58,7 +59,8 @@ BEGIN
   END IF;
   fields := regexp_split_to_array(body, '[ \t]+');
   IF cardinality(fields) <> 5 THEN
-    PERFORM cron.refuse_schedule(left(p_schedule, 1000), CASE WHEN body LIKE '@%' THEN 'no such name' ELSE format('%s instead of five fields', cardinality(fields)) END);
+    PERFORM cron.refuse_schedule(left(p_schedule, 1000),
+      CASE WHEN body LIKE '@%' THEN 'no such name' ELSE format('%s instead of five fields', cardinality(fields)) END);
   END IF;
   FOR i IN 1..5 LOOP
     found := replace(item, '|NAMES', CASE i WHEN 4 THEN '|' || months WHEN 5 THEN '|' || weekdays ELSE '' END);
@@ -101,7 +103,8 @@ BEGIN
   END IF;
   RETURN 'default';
 END $$;
-COMMENT ON FUNCTION cron.connection_for(text, text) IS 'The connection of pgcron.sql for a user''s jobs in a database; refuses databases without one.';
+COMMENT ON FUNCTION cron.connection_for(text, text) IS
+  'The connection of pgcron.sql for a user''s jobs in a database; refuses databases without one.';
 
 CREATE OR REPLACE FUNCTION cron.checked_user(p_username text, p_what text) RETURNS text LANGUAGE plpgsql STABLE
 SET search_path = cron, pg_catalog, pg_temp AS $$
@@ -122,7 +125,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION cron.checked_user(text, text) IS 'A role for which the caller may make jobs; raises as pg_cron does.';
 
-CREATE OR REPLACE FUNCTION cron.save_job(p_name text, p_schedule text, p_command text, p_database text, p_username text, p_active boolean)
+CREATE OR REPLACE FUNCTION cron.save_job(p_name text, p_schedule text, p_command text, p_database text, p_username text,
+  p_active boolean)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = cron, pg_catalog, pg_temp AS $$
 DECLARE
   me CONSTANT text := cron.caller();
@@ -130,6 +134,8 @@ DECLARE
   target CONSTANT text := coalesce(p_database, current_database());
   translated CONSTANT text := cron.stored_schedule(p_schedule);
   new_args jsonb;
+  zone text := coalesce(nullif(current_setting('cron.timezone', true), ''), 'UTC');
+  has_changes boolean;
   known cron.entry;
   new_id bigint;
   job uuid;
@@ -139,6 +145,9 @@ BEGIN
     RAISE EXCEPTION 'command can not be NULL' USING ERRCODE = 'XX000';
   END IF;
   PERFORM cron.must_be_granted(me);
+  zone := CASE WHEN zone IN ('GMT', 'Etc/GMT', 'Etc/UTC') THEN 'UTC' ELSE zone END;
+  -- pg_cron looks at the clock each minute: what it skips is skipped, what it repeats is repeated.
+  has_changes := zone <> 'UTC' AND translated NOT LIKE '%seconds' AND translated <> '@reboot';
   new_args := jsonb_build_object('command', p_command, 'connection', cron.connection_for(target, owner));
   LOOP
     SELECT * INTO known FROM cron.entry e WHERE e.jobname = p_name AND e.username = owner AND e.unscheduled_at IS NULL;
@@ -151,10 +160,12 @@ BEGIN
     BEGIN
       new_id := nextval('cron.jobid_seq');
       INSERT INTO pgcron.cron_job (name, description, schedule, timezone, handler, args, owner, tags, is_enabled, overlap_policy,
-        catchup_policy, max_consecutive_failures)
-      VALUES (btrim(regexp_replace(left(concat_ws(' ', 'cron.' || new_id, p_name), 200), '[[:cntrl:]]', ' ', 'g')), 'scheduled through pg_cron''s interface',
-        translated, coalesce(nullif(current_setting('cron.timezone', true), ''), 'UTC'), 'pgcron.sql', new_args, owner, '{pg_cron}', p_active,
-        CASE WHEN translated LIKE '%seconds' THEN 'skip' ELSE 'buffer_all' END, 'skip', NULL) RETURNING id INTO job;
+        catchup_policy, max_consecutive_failures, dst_gap, dst_fold)
+      VALUES (btrim(regexp_replace(left(concat_ws(' ', 'cron.' || new_id, p_name), 200), '[[:cntrl:]]', ' ', 'g')),
+        'scheduled through pg_cron''s interface',
+        translated, zone, 'pgcron.sql', new_args, owner, '{pg_cron}', p_active,
+        CASE WHEN translated LIKE '%seconds' THEN 'skip' ELSE 'buffer_all' END, 'skip', NULL,
+        CASE WHEN has_changes THEN 'skip' END, CASE WHEN has_changes THEN 'both' END) RETURNING id INTO job;
       INSERT INTO cron.entry (jobid, job_id, jobname, username, database, schedule, stored)
       VALUES (new_id, job, p_name, owner, target, p_schedule, translated);
       PERFORM cron.tidy();
@@ -183,7 +194,8 @@ DECLARE
   runs bigint;
 BEGIN
   SELECT * INTO known FROM cron.entry e
-   WHERE e.unscheduled_at IS NULL AND CASE WHEN p_jobid IS NULL THEN e.jobname = p_name AND e.username = me ELSE e.jobid = p_jobid END;
+   WHERE e.unscheduled_at IS NULL
+     AND CASE WHEN p_jobid IS NULL THEN e.jobname = p_name AND e.username = me ELSE e.jobid = p_jobid END;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'could not find valid entry for job %', coalesce(p_jobid::text, quote_literal(p_name)) USING ERRCODE = 'XX000';
   ELSIF known.username <> me AND NOT cron.is_admin(me) THEN
@@ -201,7 +213,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION cron.remove_job(bigint, text) IS 'Unschedules a job by its number, or the caller''s by its name.';
 
-CREATE OR REPLACE FUNCTION cron.change_job(p_jobid bigint, p_schedule text, p_command text, p_database text, p_username text, p_active boolean)
+CREATE OR REPLACE FUNCTION cron.change_job(p_jobid bigint, p_schedule text, p_command text, p_database text, p_username text,
+  p_active boolean)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = cron, pg_catalog, pg_temp AS $$
 DECLARE
   me CONSTANT text := cron.caller();
@@ -221,7 +234,8 @@ BEGIN
     RAISE EXCEPTION 'no updates specified'
       USING ERRCODE = 'XX000', HINT = 'You must specify at least one job attribute to change when calling alter_job';
   END IF;
-  SELECT * INTO known FROM cron.entry e WHERE e.jobid = p_jobid AND e.unscheduled_at IS NULL AND (e.username = me OR cron.is_admin(me));
+  SELECT * INTO known FROM cron.entry e
+   WHERE e.jobid = p_jobid AND e.unscheduled_at IS NULL AND (e.username = me OR cron.is_admin(me));
   IF NOT FOUND THEN
     RAISE EXCEPTION 'Job % does not exist or you don''t own it', p_jobid USING ERRCODE = 'XX000';
   END IF;
@@ -254,7 +268,8 @@ COMMENT ON FUNCTION cron.named(text) IS 'A name; raises as pg_cron does when the
 
 CREATE OR REPLACE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint LANGUAGE sql SECURITY DEFINER
 SET search_path = cron, pg_catalog, pg_temp AS 'SELECT cron.save_job(cron.named($1), $2, $3, NULL, NULL, true)';
-COMMENT ON FUNCTION cron.schedule(text, text, text) IS 'Schedules a command under a name, or changes the caller''s job of this name; its number.';
+COMMENT ON FUNCTION cron.schedule(text, text, text) IS
+  'Schedules a command under a name, or changes the caller''s job of this name; its number.';
 
 CREATE OR REPLACE FUNCTION cron.schedule_in_database(job_name text, schedule text, command text, database text,
   username text DEFAULT NULL, active boolean DEFAULT true) RETURNS bigint LANGUAGE sql SECURITY DEFINER

@@ -21,7 +21,8 @@ COMMENT ON TABLE cron.entry IS 'What pg_cron knows of a job beside what pgcron.c
 COMMENT ON COLUMN cron.entry.jobid IS 'The number under which cron.unschedule and cron.alter_job know it.';
 COMMENT ON COLUMN cron.entry.job_id IS 'The job.';
 COMMENT ON COLUMN cron.entry.jobname IS 'Its name, one for each user; NULL when it was scheduled without.';
-COMMENT ON COLUMN cron.entry.username IS 'Whose job it is: who sees and changes it. The command runs as the role of the connection, whoever this is.';
+COMMENT ON COLUMN cron.entry.username IS
+  'Whose job it is: who sees and changes it. The command runs as the role of the connection, whoever this is.';
 COMMENT ON COLUMN cron.entry.database IS 'The database it was scheduled for; with the user it chooses the connection.';
 COMMENT ON COLUMN cron.entry.schedule IS 'The schedule as it was written.';
 COMMENT ON COLUMN cron.entry.stored IS 'What became of it in pgcron.cron_job; when that is something else now, somebody changed it there.';
@@ -34,7 +35,7 @@ CREATE TABLE IF NOT EXISTS cron.connection (
   PRIMARY KEY (database, username)
 );
 COMMENT ON TABLE cron.connection IS
-  'Which connection of pgcron.sql (PGCRON_SQL_CONNECTIONS) runs a user''s jobs for a database. Without a row: `default` for this database, a refusal for others.';
+  'Which connection of pgcron.sql runs a user''s jobs for a database. Without a row: `default` for this one, a refusal for others.';
 COMMENT ON COLUMN cron.connection.database IS 'A database, as named in cron.schedule_in_database.';
 COMMENT ON COLUMN cron.connection.username IS 'Whose jobs; empty = everybody''s who has no row of his own.';
 COMMENT ON COLUMN cron.connection.connection IS 'A name from PGCRON_SQL_CONNECTIONS.';

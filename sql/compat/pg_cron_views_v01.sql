@@ -29,7 +29,8 @@ CREATE OR REPLACE VIEW cron.job_run_details WITH (security_barrier) AS
     l.started_at AS start_time, l.completed_at AS end_time
     FROM cron.entry e JOIN pgcron.cron_log l ON l.job_id = e.job_id
    WHERE e.username = current_user OR pg_has_role(current_user, 'pgcron_owner', 'USAGE');
-COMMENT ON VIEW cron.job_run_details IS 'The runs of these jobs, also of jobs that were unscheduled; DELETE forgets what has ended, but for a job''s newest run.';
+COMMENT ON VIEW cron.job_run_details IS
+  'The runs of these jobs, also of jobs that were unscheduled; DELETE forgets what has ended, but for a job''s newest run.';
 COMMENT ON COLUMN cron.job_run_details.jobid IS 'The job''s number.';
 COMMENT ON COLUMN cron.job_run_details.runid IS 'The run''s number.';
 COMMENT ON COLUMN cron.job_run_details.job_pid IS 'The backend that ran it; NULL while it runs.';
@@ -50,13 +51,15 @@ BEGIN
     RAISE EXCEPTION 'jobs run on a connection that PGCRON_SQL_CONNECTIONS names, not on node %', quote_literal(NEW.nodename)
       USING ERRCODE = 'feature_not_supported', HINT = 'leave nodename as it is; see cron.connection';
   ELSIF TG_OP = 'INSERT' THEN
-    NEW.jobid := cron.save_job(NEW.jobname, NEW.schedule, NEW.command, NEW.database, NEW.username, coalesce(NEW.active, true));
+    NEW.jobid := cron.save_job(NEW.jobname, NEW.schedule, NEW.command, NEW.database, NEW.username,
+      coalesce(NEW.active, true));
   ELSIF (NEW.jobid, NEW.jobname) IS DISTINCT FROM (OLD.jobid, OLD.jobname) THEN
-    RAISE EXCEPTION 'jobid and jobname can''t be changed' USING ERRCODE = 'feature_not_supported', HINT = 'unschedule it and schedule another';
+    RAISE EXCEPTION 'jobid and jobname can''t be changed'
+      USING ERRCODE = 'feature_not_supported', HINT = 'unschedule it and schedule another';
   ELSIF (NEW.schedule, NEW.command, NEW.database, NEW.username, NEW.active) IS DISTINCT FROM
         (OLD.schedule, OLD.command, OLD.database, OLD.username, OLD.active) THEN
-    PERFORM cron.change_job(OLD.jobid, nullif(NEW.schedule, OLD.schedule), nullif(NEW.command, OLD.command), nullif(NEW.database, OLD.database),
-      nullif(NEW.username, OLD.username), CASE WHEN NEW.active <> OLD.active THEN NEW.active END);
+    PERFORM cron.change_job(OLD.jobid, nullif(NEW.schedule, OLD.schedule), nullif(NEW.command, OLD.command),
+      nullif(NEW.database, OLD.database), nullif(NEW.username, OLD.username), CASE WHEN NEW.active <> OLD.active THEN NEW.active END);
   END IF;
   RETURN NEW;
 END $$;
@@ -72,8 +75,8 @@ BEGIN
   SELECT j.id, j.run_seq, j.strikes_from_seq INTO job FROM pgcron.cron_job j JOIN cron.entry e ON e.job_id = j.id
    WHERE e.jobid = OLD.jobid FOR NO KEY UPDATE OF j;
   WITH gone AS (
-    DELETE FROM pgcron.cron_log l WHERE l.job_id = job.id AND l.started_at = OLD.start_time AND l.status <> 'RUNNING' AND l.seq < job.run_seq
-       AND NOT (l.is_strike AND l.seq > job.strikes_from_seq)
+    DELETE FROM pgcron.cron_log l WHERE l.job_id = job.id AND l.started_at = OLD.start_time AND l.status <> 'RUNNING'
+       AND l.seq < job.run_seq AND NOT (l.is_strike AND l.seq > job.strikes_from_seq)
     RETURNING l.request_id)
   DELETE FROM pgcron.cron_request r USING gone g WHERE r.id = g.request_id AND r.state <> 'PENDING';
   RETURN CASE WHEN EXISTS (SELECT FROM pgcron.cron_log l WHERE l.job_id = job.id AND l.started_at = OLD.start_time) THEN NULL ELSE OLD END;
@@ -88,6 +91,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA cron FROM PUBLIC;
 GRANT USAGE ON SCHEMA cron TO pgcron_sql_author;
 GRANT SELECT ON cron.job TO PUBLIC;
 GRANT SELECT, DELETE ON cron.job_run_details TO PUBLIC;
-GRANT EXECUTE ON FUNCTION cron.schedule(text, text), cron.schedule(text, text, text), cron.unschedule(bigint), cron.unschedule(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION cron.schedule(text, text), cron.schedule(text, text, text),
+  cron.unschedule(bigint), cron.unschedule(text) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION cron.alter_job(bigint, text, text, text, text, boolean),
   cron.schedule_in_database(text, text, text, text, text, boolean) TO pgcron_sql_author;

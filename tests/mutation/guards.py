@@ -324,4 +324,46 @@ GUARDS = (
         " AND l.worker_id = %(worker)s AND l.status = 'SUCCESS'", " AND l.worker_id = %(worker)s",
         ("tests/storage/test_output.py::test_only_a_success_loses_its_lines",),
     ),
+    Guard(
+        "sql: only authors write commands", "sql/triggers/sql_author_v*.sql",
+        "ELSIF (NEW.handler, NEW.args) IS DISTINCT FROM (OLD.handler, OLD.args) THEN", "ELSIF false THEN",
+        ("tests/sql/test_sql_authors.py::test_owners_may_and_workers_may_not",),
+        is_quick=True,
+    ),
+    Guard(
+        "sql: also by a run now", "sql/triggers/sql_author_v*.sql",
+        "AND j.handler = 'pgcron.sql' AND j.args <> NEW.args", "AND false",
+        ("tests/sql/test_sql_authors.py::test_owners_may_and_workers_may_not",),
+    ),
+    Guard(
+        "http: what was checked is connected to", "workers/pgcron_workers/handlers/exchange.py",
+        "socket.create_connection((str(address), self.port), seconds)", "socket.create_connection((self.host, self.port), seconds)",
+        ("tests/workers/test_http_calls.py::test_it_connects_to_the_address_that_was_checked_under_the_name_that_was_asked",),
+        is_quick=True,
+    ),
+    Guard(
+        "http: no private address", "workers/pgcron_workers/handlers/addresses.py",
+        "if not is_allowed(address, private):", "if False:",
+        ("tests/workers/test_http_calls.py::test_a_name_that_turns_private_between_two_calls_is_refused_at_the_second",),
+    ),
+    Guard(
+        "http: redirects are allowed like first URLs", "workers/pgcron_workers/handlers/http.py",
+        "if not self.rules.allows(url):", "if was is None and not self.rules.allows(url):",
+        ("tests/workers/test_http_calls.py::test_a_redirect_to_what_is_not_allowed_is_refused_before_its_name_is_resolved",),
+    ),
+    Guard(
+        "http: an answer that drips ends", "workers/pgcron_workers/handlers/exchange.py",
+        "            if limits.is_over:\n                with", "            if False:\n                with",
+        ("tests/workers/test_http_calls.py::test_an_answer_that_drips_ends_with_the_time",),
+    ),
+    Guard(
+        "pg_cron: another's job can't be unscheduled", "sql/compat/pg_cron_functions_v*.sql",
+        "ELSIF known.username <> me AND NOT cron.is_admin(me) THEN", "ELSIF false THEN",
+        ("tests/sql/test_pg_cron.py::test_a_script_written_for_pg_cron_runs_unchanged",),
+    ),
+    Guard(
+        "pg_cron: only those who were granted it schedule", "sql/compat/pg_cron_functions_v*.sql",
+        "  PERFORM cron.must_be_granted(me);\n  zone", "  zone",
+        ("tests/sql/test_pg_cron.py::test_a_script_written_for_pg_cron_runs_unchanged",),
+    ),
 )  # fmt: skip

@@ -35,7 +35,6 @@ def normal(printed: str) -> str:
     """Without what differs between servers and places."""
     printed = re.sub(r"test_[0-9a-f]{12}", "test", printed)
     printed = re.sub(r"psql:\S*pg_cron\.sql:\d+: ", "", printed)
-    printed = re.sub(r"(?m)^CONTEXT: .*\n(?:(?:PL/pgSQL|SQL) .*\n)*", "", printed)
     return "\n".join(line.rstrip() for line in printed.splitlines()) + "\n"
 
 

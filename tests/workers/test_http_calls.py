@@ -160,7 +160,7 @@ def test_an_answer_that_drips_ends_with_the_time() -> None:
     def drip(handler: Handler, seen: Seen) -> None:
         handler.send_response(200)
         handler.end_headers()
-        while True:
+        for _ in range(100):
             handler.wfile.write(b".")
             time.sleep(0.05)
 

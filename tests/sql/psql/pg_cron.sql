@@ -1,5 +1,5 @@
 -- A script written for pg_cron, as its documentation and its users do things; nothing in it knows of pgcron.
-\set VERBOSITY default
+\set SHOW_CONTEXT never
 \pset null -
 \echo == Delete old data on Saturday at 3:30 am, and vacuum every day at 10:00 am
 SELECT cron.schedule('30 3 * * 6', $$DELETE FROM event WHERE at < now() - interval '1 week'$$);
