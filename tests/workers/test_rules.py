@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.fleet import Fleet, wait_for
+
+pytestmark = pytest.mark.long  # tests/storage/test_rules.py has each rule step by step
 
 APP = """
 import asyncio, time
