@@ -211,6 +211,7 @@ def test_connections_near_their_limit(pgcron: Any, worker: Any, connection: psyc
         assert found(pgcron, "connections")[0] == "critical"
 
 
+@pytest.mark.long
 def test_dead_rows_that_vacuum_cannot_take(
     pgcron: Any, worker: Any, job: str, connection: psycopg.Connection, db_url: str
 ) -> None:

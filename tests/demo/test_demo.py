@@ -160,6 +160,7 @@ def test_a_signal_during_the_set_up_ends_everything(folder: Path) -> None:
         assert demo.complained() == "stopped before anything ran\n"
 
 
+@pytest.mark.long
 def test_nothing_outlives_a_killed_demo(folder: Path) -> None:
     with Demo(folder) as demo:
         demo.until_it_says(r"heartbeat#\d+  SUCCESS")

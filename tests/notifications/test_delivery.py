@@ -144,6 +144,7 @@ def test_a_worker_killed_while_it_sends_leaves_the_message_to_another_with_the_s
         assert second.stop() == 0
 
 
+@pytest.mark.long
 def test_a_receiver_that_hangs_delays_no_run_and_no_other_receiver(fleet: Fleet) -> None:
     fleet.app(FAILING + "@app.cron_job('tick', '* * * * * *')\nasync def tick(): ...\n")
     with http_sink("hang") as hanging, http_sink() as well:

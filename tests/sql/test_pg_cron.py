@@ -59,6 +59,7 @@ def test_a_script_written_for_pg_cron_runs_unchanged(compat: Stage) -> None:
     )
 
 
+@pytest.mark.long
 def test_its_jobs_run_and_tell_their_details(fleet: Fleet) -> None:
     with session(fleet.url) as connection:
         install_compat(connection)

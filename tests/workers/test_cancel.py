@@ -144,6 +144,7 @@ def test_a_worker_that_drains_claims_nothing_more(fleet: Fleet) -> None:
     assert fleet.row("SELECT run_seq AS n FROM pgcron.cron_job")["n"] == count
 
 
+@pytest.mark.long
 def test_a_worker_that_was_declared_dead_before_it_heard_that_it_should_drain_leaves_all_the_same(fleet: Fleet) -> None:
     fleet.app("@app.cron_job('tick', '* * * * * *')\nasync def tick(): ...\n")
     fleet.environment |= {"PGCRON_LEASE_TTL": "4", "PGCRON_BEAT": "0.5"}

@@ -129,6 +129,7 @@ def test_a_worker_that_waits_for_its_database_is_alive_and_not_ready(
     assert worker.stop() == 0
 
 
+@pytest.mark.long
 def test_in_an_outage_a_worker_is_not_ready_but_alive_and_comes_back(
     fleet: Fleet, probe: Probe, worker_url: str
 ) -> None:

@@ -14,6 +14,7 @@ def between(runs: list[dict]) -> list[float]:
     return [(b["started_at"] - a["completed_at"]).total_seconds() for a, b in pairwise(runs)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["def", "async def"])
 @pytest.mark.parametrize("policy", ["cancel_other", "terminate_other"])
 def test_the_next_occurrence_ends_the_run_and_follows_it(fleet: Fleet, policy: str, kind: str) -> None:
@@ -30,6 +31,7 @@ def test_the_next_occurrence_ends_the_run_and_follows_it(fleet: Fleet, policy: s
     assert fleet.broken_invariants() == []
 
 
+@pytest.mark.long
 def test_occurrences_wait_in_order_and_none_is_lost(fleet: Fleet) -> None:
     fleet.app("""
         @app.cron_job("queue", "* * * * * *", overlap_policy="buffer_all")

@@ -56,6 +56,7 @@ def test_the_kill_switch_stops_every_worker_within_a_second_and_every_command_sa
     assert fleet.broken_invariants() == []
 
 
+@pytest.mark.long
 def test_a_job_that_is_disabled_until_a_time_is_enabled_again_then(
     fleet: Fleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_time_that_has_passed_is_refused(fleet: Fleet, capsys: pytest.CaptureF
     assert refusal.value.sqlstate == "PC014"
 
 
+@pytest.mark.long
 def test_the_next_run_is_skipped_and_the_one_after_it_is_not(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     fleet.app("@app.cron_job('tick', '*/3 * * * * *')\nasync def tick(): ...\n")
     fleet.start()

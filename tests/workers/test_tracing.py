@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.fleet import Fleet, wait_for
 
 JOBS = """
@@ -59,6 +61,7 @@ def test_each_run_is_a_span_with_the_handlers_spans_below_it(fleet: Fleet) -> No
     assert (outer["trace_id"], outer["span_id"]) in {(span["context"]["trace_id"], span["parent_id"]) for span in inner}
 
 
+@pytest.mark.long
 def test_the_last_spans_are_not_lost_when_the_worker_stops(fleet: Fleet) -> None:
     fleet.app(JOBS.replace("DELAY", "3_600_000"))
     worker = fleet.start()
