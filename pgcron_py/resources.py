@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pgcron_py.errors import PgCronError
 
@@ -20,3 +21,12 @@ def resource_dir(kind: Literal["sql", "alembic"]) -> Path:
         if folder.is_dir():
             return folder
     raise PgCronError(f"the folder {kind!r} is missing from this installation", hint="reinstall pgcron-py")
+
+
+def execute_sql_files(connection: Any, names: Iterable[str]) -> None:
+    """Sends files of sql/ as they are: `%` and `:` are SQL's own there, nobody's placeholders.
+
+    connection: the driver's, such as `op.get_bind().connection.dbapi_connection` in a migration.
+    """
+    for name in names:
+        connection.execute((resource_dir("sql") / name).read_text("utf-8"))

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from pgcron_py.resources import resource_dir
+from pgcron_py.resources import execute_sql_files
 
 revision = "0001"
 down_revision = None
@@ -35,10 +35,7 @@ FILES = (
 
 
 def upgrade() -> None:
-    driver = op.get_bind().connection.dbapi_connection
-    for name in FILES:
-        # Sent as they are, without SQLAlchemy's or psycopg's placeholders: `%` and `:` are SQL's own here.
-        driver.execute((resource_dir("sql") / name).read_text("utf-8"))
+    execute_sql_files(op.get_bind().connection.dbapi_connection, FILES)
 
 
 def downgrade() -> None:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from pgcron_py.resources import resource_dir
+from pgcron_py.resources import execute_sql_files
 
 revision = "0003"
 down_revision = "0002"
@@ -25,16 +25,14 @@ FILES = (
 
 
 def upgrade() -> None:
-    driver = op.get_bind().connection.dbapi_connection
-    for name in FILES:
-        driver.execute((resource_dir("sql") / name).read_text("utf-8"))
+    execute_sql_files(op.get_bind().connection.dbapi_connection, FILES)
 
 
 def downgrade() -> None:
     driver = op.get_bind().connection.dbapi_connection
-    driver.execute((resource_dir("sql") / "functions/check_schedule_text_v01.sql").read_text("utf-8"))
+    execute_sql_files(driver, ["functions/check_schedule_text_v01.sql"])
     driver.execute("DROP FUNCTION pgcron.plan_job(pgcron.cron_job, timestamptz)")
-    driver.execute((resource_dir("sql") / "functions/plan_job_v01.sql").read_text("utf-8"))
+    execute_sql_files(driver, ["functions/plan_job_v01.sql"])
     driver.execute("""
         DO $$
         DECLARE item regprocedure;

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from pgcron_py.resources import resource_dir
+from pgcron_py.resources import execute_sql_files
 
 revision = "0004"
 down_revision = "0003"
@@ -22,9 +22,7 @@ FILES = (
 
 
 def upgrade() -> None:
-    driver = op.get_bind().connection.dbapi_connection
-    for name in FILES:
-        driver.execute((resource_dir("sql") / name).read_text("utf-8"))
+    execute_sql_files(op.get_bind().connection.dbapi_connection, FILES)
 
 
 def downgrade() -> None:
@@ -41,7 +39,7 @@ def downgrade() -> None:
         DROP TYPE pgcron.window_statistics, pgcron.daily_part;
         DROP TABLE pgcron.cron_daily_mark, pgcron.cron_daily;
     """)
-    driver.execute((resource_dir("sql") / "functions/retention_v01.sql").read_text("utf-8"))
+    execute_sql_files(driver, ["functions/retention_v01.sql"])
     driver.execute("""
         REVOKE ALL ON FUNCTION pgcron.uuid_v7_at(timestamptz), pgcron.purge_runs(integer, uuid, integer, uuid),
           pgcron.purge_rest(integer, integer) FROM PUBLIC;

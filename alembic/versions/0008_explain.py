@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from pgcron_py.resources import resource_dir
+from pgcron_py.resources import execute_sql_files
 
 revision = "0008"
 down_revision = "0007"
@@ -13,9 +13,7 @@ FILES = ("functions/explain_v01.sql", "grants/explain_v01.sql")
 
 
 def upgrade() -> None:
-    driver = op.get_bind().connection.dbapi_connection
-    for name in FILES:
-        driver.execute((resource_dir("sql") / name).read_text("utf-8"))
+    execute_sql_files(op.get_bind().connection.dbapi_connection, FILES)
 
 
 def downgrade() -> None:
