@@ -63,7 +63,7 @@ COMMENT ON COLUMN pgcron.cron_job.schedule_error IS 'Why the schedule can''t be 
 COMMENT ON COLUMN pgcron.cron_job.skip_until IS 'Occurrences up to this instant become misses (skipped_by_user): see skip_next().';
 COMMENT ON COLUMN pgcron.cron_job.anchor_at IS 'Where the intervals of @every are counted from.';
 COMMENT ON COLUMN pgcron.cron_job.next_scheduled_for IS 'Nominal instant of the next occurrence.';
-COMMENT ON COLUMN pgcron.cron_job.next_run_at IS 'Earliest start of the next occurrence: nominal plus jitter; NULL while disabled or without further occurrences.';
+COMMENT ON COLUMN pgcron.cron_job.next_run_at IS 'Earliest start of the next occurrence: nominal plus jitter, or the end of a blackout that delays it; NULL while disabled or without further occurrences.';
 COMMENT ON COLUMN pgcron.cron_job.next_request_at IS 'When the earliest pending request may start; NULL = none, or it waits for the run that goes on.';
 COMMENT ON COLUMN pgcron.cron_job.claim_at IS 'When a worker should look at this job next: the earlier of next_run_at and next_request_at.';
 COMMENT ON COLUMN pgcron.cron_job.requests_waiting IS 'Pending requests wait for the end of a run; the finish makes them visible again.';
@@ -132,7 +132,7 @@ COMMENT ON TABLE pgcron.cron_request IS 'A wish for a run: run now, a retry, a b
 COMMENT ON COLUMN pgcron.cron_request.id IS 'Identity of the request.';
 COMMENT ON COLUMN pgcron.cron_request.job_id IS 'The job that shall run.';
 COMMENT ON COLUMN pgcron.cron_request.cause IS 'manual, retry, backfill or buffered.';
-COMMENT ON COLUMN pgcron.cron_request.state IS 'PENDING, CLAIMED, CANCELLED or EXPIRED.';
+COMMENT ON COLUMN pgcron.cron_request.state IS 'PENDING, CLAIMED, CANCELLED, or EXPIRED: left out by the overlap policy of its backfill.';
 COMMENT ON COLUMN pgcron.cron_request.run_after IS 'Not before this instant.';
 COMMENT ON COLUMN pgcron.cron_request.requested_by IS 'Who asked.';
 COMMENT ON COLUMN pgcron.cron_request.idempotency_key IS 'The same key for the same job is the same request.';
@@ -140,7 +140,7 @@ COMMENT ON COLUMN pgcron.cron_request.args IS 'Arguments in place of the job''s;
 COMMENT ON COLUMN pgcron.cron_request.scheduled_for IS 'The occurrence it stands for, if any.';
 COMMENT ON COLUMN pgcron.cron_request.covers_from IS 'Start (exclusive) of the time whose occurrences it accounts for while it waits: of a buffered occurrence.';
 COMMENT ON COLUMN pgcron.cron_request.covers_to IS 'End (inclusive) of that time.';
-COMMENT ON COLUMN pgcron.cron_request.overlap_policy IS 'In place of the job''s, for this request; NULL = the job''s.';
+COMMENT ON COLUMN pgcron.cron_request.overlap_policy IS 'In place of the job''s, for this request, or that of its backfill; NULL = the job''s.';
 COMMENT ON COLUMN pgcron.cron_request.attempt IS 'Attempt of its occurrence that the run will be.';
 COMMENT ON COLUMN pgcron.cron_request.run_id IS 'The run that answered it.';
 COMMENT ON COLUMN pgcron.cron_request.cancelled_by IS 'Who cancelled it.';
