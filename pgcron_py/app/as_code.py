@@ -11,7 +11,7 @@ import yaml
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from pgcron_py.app.jobs import ALTER, CREATE, DELETE, did_you_mean
+from pgcron_py.app.jobs import ALTER, CREATE, DELETE, DISABLE, ENABLE, did_you_mean
 from pgcron_py.app.session import Caller, Connection, transaction
 from pgcron_py.domain.declaration import FIELDS, JobDeclaration
 from pgcron_py.domain.declaration_check import check_declaration
@@ -20,7 +20,6 @@ from pgcron_py.storage.sqlstates import translated
 
 ALL = "SELECT * FROM pgcron.cron_job ORDER BY name"
 LOCK_ALL = "SELECT * FROM pgcron.cron_job ORDER BY id FOR NO KEY UPDATE"
-SET_ENABLED = "UPDATE pgcron.cron_job SET is_enabled = %(on)s, disabled_reason = CASE WHEN NOT %(on)s THEN %(reason)s END WHERE name = %(name)s"  # fmt: skip
 
 # Not in a file: names are its keys, and locks are the code's. Exclusive is what overlap_policy says.
 _LEFT_OUT = ("name", "is_locked", "is_exclusive")
@@ -150,7 +149,8 @@ def _write(connection: Connection, it: Wanted, difference: Difference, caller: C
     if changed:
         _told(name, connection, ALTER, {"name": name, "changes": Jsonb(changed)})
     if any(key == "is_enabled" for key, _, _ in difference.changes):
-        _told(name, connection, SET_ENABLED, {"name": name, "on": it.is_enabled, "reason": caller.reason})
+        statement = ENABLE if it.is_enabled else DISABLE
+        _told(name, connection, statement, {"name": name, "reason": caller.reason, "until": None})
 
 
 def _told(name: str, connection: Connection, statement: Any, params: Mapping[str, Any]) -> None:

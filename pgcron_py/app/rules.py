@@ -21,10 +21,8 @@ SELECT pgcron.set_blackout(%(name)s, %(starts_at)s, %(ends_at)s, %(schedule)s, %
 """
 REMOVE_BLACKOUT = "SELECT pgcron.remove_blackout(%(name)s)"
 LIMITS = """
-SELECT m.kind, m.name, m.max_running, m.per_minute, m.burst, m.created_by,
-  (SELECT count(*) FROM pgcron.cron_log l JOIN pgcron.cron_job j ON j.id = l.job_id WHERE l.status = 'RUNNING' AND
-    CASE m.kind WHEN 'queue' THEN j.queue = m.name WHEN 'handler' THEN j.handler = m.name ELSE m.name = ANY (j.tags) END) AS running
-  FROM pgcron.cron_limit m ORDER BY m.kind, m.name
+SELECT m.kind, m.name, m.max_running, m.per_minute, m.burst, m.created_by, u.running
+  FROM pgcron.cron_limit m CROSS JOIN LATERAL pgcron.limit_use(m) u ORDER BY m.kind, m.name
 """
 SET_LIMIT = "SELECT pgcron.set_limit(%(kind)s, %(name)s, %(max_running)s, %(per_minute)s, %(burst)s)"
 REMOVE_LIMIT = "SELECT pgcron.remove_limit(%(kind)s, %(name)s)"

@@ -44,7 +44,7 @@ def enable(
 
     with database(database_url) as connection:
         held = held_by(connection, list(dict.fromkeys(names)))
-        _set(names, True, reason, as_json, database_url)
+        _set(connection, names, True, reason, as_json)
         for name, backlog in held.items():
             if not (wants_backfill or _backlog_wanted(name, backlog, may_ask=not (yes or as_json))):
                 continue
@@ -75,18 +75,18 @@ def disable(
     names: tuple[str, ...], until: str | None, reason: str | None, as_json: bool, database_url: str | None
 ) -> None:
     """Disable jobs, all or none; a run that goes on is not touched."""
-    _set(names, False, reason, as_json, database_url, until)
+    again_at = moment_to_come(until, datetime.now(UTC)) if until else None
+    with database(database_url) as connection:
+        _set(connection, names, False, reason, as_json, again_at)
 
 
 def _set(
-    names: tuple[str, ...], enabled: bool, reason: str | None, as_json: bool, url: str | None, until: str | None = None
-) -> None:
+    connection: Connection, names: tuple[str, ...], enabled: bool, reason: str | None, as_json: bool, again_at: datetime | None = None
+) -> None:  # fmt: skip
     from pgcron_py.app.jobs import set_enabled
     from pgcron_py.app.session import os_caller
 
-    again_at = moment_to_come(until, datetime.now(UTC)) if until else None
-    with database(url) as connection:
-        done = set_enabled(connection, list(dict.fromkeys(names)), enabled, os_caller(reason), again_at)
+    done = set_enabled(connection, list(dict.fromkeys(names)), enabled, os_caller(reason), again_at)
     word = "enabled" if enabled else "disabled"
     if as_json:
         output.print_json([{"name": name, "is_enabled": enabled, "changed": changed} for name, changed in done.items()])

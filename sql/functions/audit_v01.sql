@@ -91,7 +91,7 @@ BEGIN
   END IF;
   SELECT coalesce(jsonb_object_agg(v.key, v.value), '{}') INTO changes FROM jsonb_each(entry.old_values) v WHERE v.key = ANY (pgcron.definition_columns());
   IF changes <> '{}' THEN
-    PERFORM pgcron.alter_job(name_, changes - CASE WHEN changes ? 'overlap_policy' THEN 'is_exclusive' ELSE '' END);
+    PERFORM pgcron.alter_job(name_, changes);
   END IF;
   IF entry.old_values ? 'is_enabled' THEN
     IF (entry.old_values ->> 'is_enabled')::boolean THEN

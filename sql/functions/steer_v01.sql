@@ -20,7 +20,7 @@ DECLARE
 BEGIN
   SELECT * INTO job FROM pgcron.cron_job WHERE id = pgcron.job_id(p_name) FOR NO KEY UPDATE;
   UPDATE pgcron.cron_job SET is_enabled = true WHERE id = job.id;
-  IF NOT job.is_enabled AND job.schedule_error IS NULL THEN
+  IF NOT job.is_enabled AND job.schedule_error IS NULL AND job.disabled_at IS NOT NULL THEN
     BEGIN
       SELECT count(*) INTO held FROM pgcron.job_next_runs(job, job.disabled_at, most + 1) r WHERE r <= clock_timestamp();
     EXCEPTION WHEN SQLSTATE 'PC013' THEN

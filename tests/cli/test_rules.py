@@ -161,3 +161,9 @@ def test_explain_says_what_blocks_a_job_and_shows_every_condition(pgcron: Pgcron
     blocked = pgcron("jobs", "explain", job, "--json")
     assert (blocked.code, blocked.json["is_blocked"], blocked.json["answer"]["topic"]) == (3, True, "enabled")
     assert "did you mean 'nightly'" in pgcron("jobs", "explain", "nightli").err
+
+
+def test_enabling_says_once_that_the_fleet_is_paused(pgcron: Pgcron, job: str) -> None:
+    pgcron("jobs", "disable", job)
+    pgcron("pause")
+    assert pgcron("jobs", "enable", job).err.count("the fleet is paused") == 1

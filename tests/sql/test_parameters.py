@@ -96,7 +96,7 @@ def test_a_handler_that_reads_its_context_takes_anything_and_one_without_paramet
     publish(stage, only_context)
     assert saved(stage, {"any": 1}) is None
     publish(stage, nothing)
-    assert "no arguments" in (saved(stage, {"any": 1}).diag.message_hint or "")  # type: ignore[union-attr]
+    assert "no arguments" in (saved(stage, {"any": 1}).diag.message_hint or "")  # type: ignore[union-attr]  # it was refused
     assert saved(stage, {}) is None
 
 

@@ -81,10 +81,14 @@ def lock_parameters(worker: uuid.UUID) -> dict[str, Any]:
     }
 
 
-def test_an_empty_claim_filters_no_row_and_scans_no_table(churned: Stage) -> None:
+@pytest.mark.parametrize("has_rules", [False, True])
+def test_an_empty_claim_filters_no_row_and_scans_no_table(churned: Stage, has_rules: bool) -> None:
     worker, actor = churned.worker(), churned.actor()
-    explained(actor, claims.LOCK_DUE_JOBS, lock_parameters(worker))  # marks dead entries
-    plan = explained(actor, claims.LOCK_DUE_JOBS, lock_parameters(worker))
+    if has_rules:
+        churned.do("SELECT pgcron.set_limit('queue', 'default', 0)")
+    parameters = lock_parameters(worker) | {"knows_rules": has_rules, "full_queues": ["default"] * has_rules}
+    explained(actor, claims.LOCK_DUE_JOBS, parameters)  # marks dead entries
+    plan = explained(actor, claims.LOCK_DUE_JOBS, parameters)
     job_nodes = [node for node in plan if node.get("Relation Name") == "cron_job"]
     assert {node["Node Type"] for node in job_nodes} <= {"Index Scan", "Index Only Scan"}
     assert "cron_job_claim_idx" in {node["Index Name"] for node in job_nodes}

@@ -22,7 +22,7 @@ EXCLUSIONS = ("* * * * 6,0", "* 2 * * *", "* 22-23,0 * * *", "* * 29 * *")
 
 
 def timing(*schedules: str, zone: str = "UTC", **more: object) -> Timing:
-    return Timing(JobId(UUID(int=1)), "j", schedules[0], zone, T0, extra=schedules[1:], **more)  # type: ignore[arg-type]
+    return Timing(JobId(UUID(int=1)), "j", schedules[0], zone, T0, extra=schedules[1:], **more)  # type: ignore[arg-type]  # test data
 
 
 def runs(plan: Timing, after: datetime = T0, n: int = 4) -> list[str]:
