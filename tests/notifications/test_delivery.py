@@ -123,6 +123,7 @@ def test_mail_to_a_server_that_refuses_waits_and_its_password_is_not_seen(fleet:
     assert "hunter2" not in str(fleet.rows("SELECT last_error FROM pgcron.cron_delivery"))
 
 
+@pytest.mark.long
 def test_a_worker_killed_while_it_sends_leaves_the_message_to_another_with_the_same_key(fleet: Fleet) -> None:
     fleet.app(FAILING)
     with http_sink("hang") as sink:

@@ -10,9 +10,9 @@ import pytest
 from support.simulation.world import World
 
 PER_EPISODE = 2_000
-PARTS = 10
+PARTS = 5
 SEED = int(os.environ.get("PGCRON_SEED", "20260101"))
-EPISODES = {"proof": 500, "ci": 50, "test": 10}
+EPISODES = {"proof": 500, "ci": 50, "test": 5}
 
 
 def episodes() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import psycopg
@@ -211,15 +212,13 @@ def test_the_next_one_is_skipped_on_request(stage: Stage, worker: WorkerId) -> N
     assert answer(stage)[0] == "skip"
 
 
-@pytest.mark.parametrize(
-    ("gap", "words"), [("run_after", "the run is at 2027-03-28 01:00:00 UTC"), ("skip", "the run is left out")]
-)
+@pytest.mark.parametrize(("gap", "words"), [("run_after", r"at \1 01:00:00 UTC"), ("skip", "left out")])
 def test_the_clocks_skip_its_time(stage: Stage, worker: WorkerId, gap: str, words: str) -> None:
-    """02:30 on the last Sunday of March 2027 in Berlin."""
-    stage.job(due=None, schedule="0 30 2 28 3 * 2027-2030", timezone="Europe/Berlin", dst_gap=gap)
+    """02:30 on the last Sunday of March, in Berlin."""
+    stage.job(due=None, schedule="30 2 * 3 0L", timezone="Europe/Berlin", dst_gap=gap)
     message = stage.row("SELECT message FROM pgcron.explain('job') WHERE topic = 'clocks'")["message"]
-    assert "2027-03-28 02:30:00 does not exist in Europe/Berlin" in message
-    assert words in message
+    said = r"(\d{4}-03-\d\d) 02:30:00 does not exist in Europe/Berlin, the clocks skip it: the run is "
+    assert re.fullmatch(said + words, message), message
 
 
 def test_it_tells_what_was_missed_last(stage: Stage, worker: WorkerId) -> None:

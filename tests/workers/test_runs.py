@@ -292,6 +292,7 @@ def test_a_crashed_executor_fails_its_runs_at_once_and_is_replaced(fleet: Fleet)
     assert fleet.broken_invariants() == []
 
 
+@pytest.mark.long
 def test_reboot_jobs_run_once_for_each_generation(fleet: Fleet) -> None:
     fleet.app("""
         @app.cron_job("boot", "@reboot")
