@@ -92,9 +92,10 @@ def _is_over(timing: Timing, job: Replan) -> bool:
 
 
 def _resolved_to(job: Replan) -> datetime:
-    """Before its next occurrence the old plan names nothing: it may have begun later than the ledger ends."""
+    """Before it came into force, and before its next occurrence, the old plan names nothing: the ledger may end earlier."""
+    began = max(job.covers_from, job.planned_from or job.covers_from)
     due = job.next_scheduled_for
-    return job.covers_from if due is None else max(job.covers_from, due - _SECOND)
+    return began if due is None else max(began, due - _SECOND)
 
 
 def _plan_or_none(timing: Timing) -> Plan | None:

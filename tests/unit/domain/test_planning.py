@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -61,6 +62,14 @@ def test_without_an_instant_planned_the_ledger_says_where_to_count_from() -> Non
     plan = replan(edited("* * * * * *", "@daily", changed=3.5, covered=0, due=None))
     assert plan.miss is not None
     assert plan.miss.count == 3
+
+
+def test_a_schedule_that_named_nothing_since_it_came_into_force_gives_up_nothing() -> None:
+    """Its period had ended when it began: what it would have named before that was never planned."""
+    job = edited("* * * * * *", "@daily", changed=30, covered=0, due=None)
+    assert job.before is not None
+    ended = replace(job, before=replace(job.before, end_at=at(15)), planned_from=at(20))
+    assert (replan(ended).miss, replan(ended).covers_from) == (None, at(0))
 
 
 def test_an_old_schedule_that_ended_gives_up_nothing() -> None:
