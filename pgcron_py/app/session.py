@@ -61,8 +61,9 @@ def connected(url: str) -> Iterator[Connection]:
     """
     with refusals_translated():
         connection = psycopg.connect(
-            checked_url(url), connect_timeout=CONNECT_TIMEOUT, application_name="pgcron cli", autocommit=True
-        )
+            checked_url(url), connect_timeout=CONNECT_TIMEOUT, application_name="pgcron cli", autocommit=True,
+            prepare_threshold=None,  # what is prepared stays with the backend, which a pooler gives to the next
+        )  # fmt: skip
         with connection:
             yield connection
 

@@ -30,6 +30,7 @@ ERROR_OF_SQLSTATE: dict[str, type[errors.PgCronError]] = {
 
 # Lock not available, deadlock, serialization failure: the statement may simply be sent again.
 RETRIED_SQLSTATES = frozenset({"55P03", "40P01", "40001"})
+READ_ONLY = "25006"
 
 # The DETAIL of PC002, as sql/functions/schedule_items_v01.sql writes it.
 _PLACE = re.compile(r"(?:field: (?P<field>\w+), )?column: (?P<column>\d+), code: (?P<code>\w+)")
@@ -53,6 +54,8 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
         return errors.InvalidArguments("name: another job has this name", hint="choose another name")
     if state == "42501":
         return errors.PgCronError(message, hint="connect as a member of pgcron_owner (see `pgcron db`)")
+    if state == READ_ONLY:
+        return errors.DatabaseIsReadOnly()
     if state in RETRIED_SQLSTATES:
         return errors.LockNotAvailable(message)
     if state in {"3F000", "42P01", "42883"}:
