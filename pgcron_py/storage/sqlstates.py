@@ -61,7 +61,7 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
     if state in {"3F000", "42P01", "42883"}:
         return errors.DatabaseNotReady("schema pgcron is missing or incomplete", hint="run `pgcron db upgrade`")
     if isinstance(error, psycopg.OperationalError):
-        return errors.DatabaseUnavailable(f"the database did not answer: {_first_line(error)}")
+        return errors.DatabaseUnavailable(f"the database did not answer: {_reason(error)}")
     return None
 
 
@@ -86,5 +86,8 @@ def _invalid_schedule(message: str, detail: str, hint: str | None) -> errors.Inv
     )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _reason(error: BaseException) -> str:
+    """On one line; of each host where there were several."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    of_hosts = [line.partition("connection failed: ")[2] or line for line in lines if line.startswith("- host: ")]
+    return "; ".join(of_hosts) or lines[0]

@@ -20,6 +20,7 @@ MAKING = (
     "db install-compat",
     "jobs create nightly --schedule '0 3 * * *' --handler shop:close --tag shop",
     "jobs create hourly --schedule @hourly --handler shop:count",
+    "jobs edit hourly --schedule '30 * * * *'",
     "jobs run nightly",
     "jobs backfill nightly --from 2d",
     "jobs skip-next hourly",
@@ -56,7 +57,6 @@ READING = (
 )
 CHANGING = (
     "backfills cancel {backfill}",
-    "jobs edit nightly --schedule '0 4 * * *'",
     "jobs disable nightly --reason stocktaking",
     "jobs enable nightly",
     "jobs bulk tag late --name 'night*' --yes",
@@ -139,7 +139,7 @@ PLACEHOLDERS = {
     "run": "SELECT id FROM pgcron.cron_log WHERE status = 'RUNNING'",
     "backfill": "SELECT id FROM pgcron.cron_backfill",
     "change": """SELECT a.id FROM pgcron.cron_audit a JOIN pgcron.cron_job j ON j.id = a.job_id
-        WHERE j.name = 'nightly' AND a.new_values ? 'schedule' AND a.old_values ? 'schedule' ORDER BY a.at DESC LIMIT 1""",
+        WHERE j.name = 'hourly' AND a.new_values ? 'schedule' AND a.old_values ? 'schedule' ORDER BY a.at DESC LIMIT 1""",
 }
 
 
