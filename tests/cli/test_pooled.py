@@ -136,3 +136,11 @@ def test_an_upgrade_through_a_pooler_that_meets_a_lock_says_so(
         connection.execute("LOCK TABLE pgcron.alembic_version IN ACCESS EXCLUSIVE MODE")
         refused = pgcron("db", "current", url=pooled_url)
     assert (refused.code, "for a lock that another session holds" in refused.err) == (1, True)
+
+
+def test_the_check_of_a_database_tells_of_the_pooler(pgcron: Any, pooled_url: str) -> None:
+    def told(url: str | None) -> list[str]:
+        lines = pgcron("db", "check", "--json", url=url).json["lines"]
+        return [line["level"] for line in lines if line["subject"] == "pooler"]
+
+    assert (told(pooled_url), told(None)) == (["warn"], [])

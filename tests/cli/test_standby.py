@@ -72,11 +72,23 @@ def populated(
 def test_a_standby_answers_every_question_as_its_primary_does(
     pgcron: Any, standby_url: str, connection: psycopg.Connection, tmp_path: Path
 ) -> None:
-    for line in READING:
+    for line in (line for line in READING if line != "db check"):
         words = filled(line, connection, tmp_path, pgcron.url)
         there, here = pgcron(*words, url=standby_url), pgcron(*words)
         assert (there.code, there.err) == (here.code, here.err), (line, there.out, there.err)
         assert without_times(there.out) == without_times(here.out), line
+
+
+def test_a_standby_is_no_database_for_workers(pair: Pair, pgcron: Any, standby_url: str, db_url: str) -> None:
+    pair.catch_up()
+    there = pgcron("db", "check", "--json", url=standby_url)
+    failed = [line for line in there.json["lines"] if line["level"] == "fail"]
+    assert (there.code, [line["subject"] for line in failed]) == (3, ["primary"])
+    assert "this is a standby" in failed[0]["detail"]
+    read_only = f"{db_url}?options=-c%20default_transaction_read_only%3Don"
+    here = pgcron("db", "check", "--json", url=read_only)
+    assert (here.code, "default_transaction_read_only" in here.out) == (3, True)
+    assert pgcron("pause", url=read_only).err.splitlines() == READ_ONLY
 
 
 @pytest.mark.usefixtures("populated")

@@ -65,17 +65,15 @@ def test_the_hosts_of_the_environment_count_where_the_url_names_none(monkeypatch
 
 
 @pytest.mark.long
-def test_a_worker_works_on_the_primary_though_the_hosts_before_it_are_silent_or_a_standby(
+def test_a_worker_finds_the_primary_though_the_hosts_before_it_are_silent_or_a_standby(
     pair: Pair, paired_fleet: Fleet
 ) -> None:
     with silent_port() as first, silent_port() as second:
         hosts = f"127.0.0.1:{first},127.0.0.1:{second},{pair.addresses(pair.standby, pair.primary)}"
         url = f"postgresql://postgres:{pair.primary.password}@{hosts}/postgres{READ_WRITE}"
         worker = paired_fleet.start(url=url, ready=False)
-        worker.says('"worker_ready"', 60)
-        assert paired_fleet.ended("tick", seconds=60)[0]["status"] == "SUCCESS"
+        worker.says('"worker_ready"', 60)  # 5 s for each silent host
         assert str(pair.primary.password) not in worker.log
-        worker.stop(60)
 
 
 @pytest.mark.long

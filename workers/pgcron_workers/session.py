@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import ReadOnlySqlTransaction
 from structlog.typing import FilteringBoundLogger
 
 from pgcron_py.errors import DatabaseIsReadOnly, PgCronError
@@ -105,9 +106,8 @@ class Session:
         except DatabaseAway as error:
             await self._given_up(error)
             raise
-        except psycopg.errors.ReadOnlySqlTransaction as error:
-            # A standby, or what was the primary: the next connection may find the one that is it now.
-            await self._given_up(DatabaseIsReadOnly())
+        except ReadOnlySqlTransaction as error:
+            await self._given_up(error)
             raise DatabaseAway(str(error)) from error
         except psycopg.Error as error:
             if connection.broken or connection.closed or isinstance(error, psycopg.InterfaceError):
@@ -166,7 +166,8 @@ class Session:
             await connection.rollback()
 
     async def _given_up(self, error: BaseException) -> None:
-        self._watch.away(self._duty, error)
+        # A standby, or what was the primary: the next connection may find the one that is it now.
+        self._watch.away(self._duty, DatabaseIsReadOnly() if isinstance(error, ReadOnlySqlTransaction) else error)
         await self.close()
 
     async def _rolled_back(self, connection: Connection) -> None:
