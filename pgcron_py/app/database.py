@@ -21,6 +21,7 @@ from pgcron_py.storage.sqlstates import refusals_translated
 
 LOCK_WAIT = "2s"
 _ALEMBIC = threading.Lock()  # Alembic keeps the migration that runs in a module: one at a time in a process
+UPGRADE_WAIT = "60s"  # for another upgrade: nobody waits behind this one meanwhile
 UPGRADE_LOCK = 0x70676372  # one upgrade at a time in a database
 
 ROLES = ("pgcron_owner", "pgcron_worker", "pgcron_reader", "pgcron_sql_author")
@@ -137,12 +138,22 @@ def _migration_connection(url: str) -> Iterator[tuple[Connection, Config]]:
 def _prepare_roles_and_schema(connection: Connection) -> None:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
-    driver.execute("SELECT pg_advisory_xact_lock(%s)", (UPGRADE_LOCK,))
+    _wait_for_other_upgrades(driver)
     for role in ROLES:
         driver.execute(CREATE_ROLE.format(role=role))
     driver.execute(JOIN_OWNER)
     driver.execute("CREATE SCHEMA IF NOT EXISTS pgcron AUTHORIZATION pgcron_owner")
     driver.execute("SET LOCAL ROLE pgcron_owner")
+
+
+def _wait_for_other_upgrades(driver: psycopg.Connection) -> None:
+    driver.execute(f"SET LOCAL lock_timeout = '{UPGRADE_WAIT}'")
+    try:
+        driver.execute("SELECT pg_advisory_xact_lock(%s)", (UPGRADE_LOCK,))
+    except psycopg.errors.LockNotAvailable as error:
+        message = f"another upgrade of this database has been going on for {UPGRADE_WAIT}; nothing was changed"
+        raise LockNotAvailable(message, hint="wait for it, or look for its session in pg_locks (advisory)") from error
+    driver.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
 
 
 def _config() -> Config:
