@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -237,3 +239,11 @@ def test_an_executor_that_is_killed_again_and_again_while_it_starts_comes_back(f
     (run,) = fleet.ended("fine")
     assert run["status"] == "SUCCESS"
     assert worker.stop() == 0
+
+
+def test_an_executor_imports_nothing_of_what_only_its_supervisor_needs() -> None:
+    code = (
+        "import sys, pgcron_workers.executors.child, pgcron_workers.executors.sync_child; "
+        "print([name for name in ('structlog', 'pydantic', 'click', 'rich', 'sqlalchemy') if name in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
