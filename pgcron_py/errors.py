@@ -116,5 +116,9 @@ class NotPermitted(PgCronError):
     """This role may not do that."""
 
 
+class StaleVersion(PgCronError):
+    """The job was changed meanwhile: nothing was written."""
+
+
 class LeaseLost(PgCronError):
     """The run is no longer this worker's: nothing was written."""

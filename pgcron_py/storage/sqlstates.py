@@ -26,6 +26,7 @@ ERROR_OF_SQLSTATE: dict[str, type[errors.PgCronError]] = {
     "PC013": errors.UnknownTimeZone,
     "PC014": errors.InvalidArguments,
     "PC015": errors.NotPermitted,
+    "PC016": errors.StaleVersion,
 }
 
 # Lock not available, deadlock, serialization failure: the statement may simply be sent again.
@@ -52,7 +53,7 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
     if state == "23505" and error.diag.constraint_name == "cron_job_name_key":
         return errors.InvalidArguments("name: another job has this name", hint="choose another name")
     if state == "42501":
-        return errors.PgCronError(message, hint="connect as a member of pgcron_owner (see `pgcron db`)")
+        return errors.NotPermitted(message, hint="`pgcron db roles` tells which role may do what")
     if state in RETRIED_SQLSTATES:
         return errors.LockNotAvailable(message)
     if state in {"3F000", "42P01", "42883"}:

@@ -34,6 +34,7 @@ from pgcron_py.storage.models.notifications import (
     CronWatch,
 )
 from pgcron_py.storage.models.records import (
+    CronActorKey,
     CronAudit,
     CronAuditSeal,
     CronDaily,
@@ -42,6 +43,7 @@ from pgcron_py.storage.models.records import (
 
 __all__ = [
     "Base",
+    "CronActorKey",
     "CronAlert",
     "CronAlone",
     "CronAudit",
