@@ -107,12 +107,12 @@ def adopt(url: str) -> None:
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
     def connect() -> psycopg.Connection:
-        return psycopg.connect(
-            url, connect_timeout=10, application_name="pgcron db", options=f"-c lock_timeout={LOCK_WAIT}"
-        )
+        return psycopg.connect(url, connect_timeout=10, application_name="pgcron db", prepare_threshold=None)
 
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=pool.NullPool)
     with refusals_translated(), _driver_errors_unwrapped(), engine.connect() as connection:
+        # All is one transaction, and the limit its own: a pooler refuses settings at the start of a session.
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
         yield connection
 
 
