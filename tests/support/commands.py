@@ -18,6 +18,7 @@ MAKING = (
     "db upgrade",
     "db seed --sample",
     "db install-compat",
+    "db grant --role operator --to t_operator",
     "jobs create nightly --schedule '0 3 * * *' --handler shop:close --tag shop",
     "jobs create hourly --schedule @hourly --handler shop:count",
     "jobs edit hourly --schedule '30 * * * *'",
@@ -54,6 +55,7 @@ READING = (
     "doctor",
     "db current",
     "db check",
+    "db roles",
 )
 CHANGING = (
     "backfills cancel {backfill}",
