@@ -116,5 +116,19 @@ class NotPermitted(PgCronError):
     """This role may not do that."""
 
 
+class NotSignedIn(PgCronError):
+    """Nobody is signed in."""
+
+    hint = "sign in, or send a token: Authorization: Bearer pgc_…"
+
+
+class TooManyRequests(PgCronError):
+    """It was asked for too often. retry_after: seconds until it may be asked for again."""
+
+    def __init__(self, message: str, *, retry_after: int, hint: str | None = None):
+        super().__init__(message, hint=hint or f"try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
 class LeaseLost(PgCronError):
     """The run is no longer this worker's: nothing was written."""

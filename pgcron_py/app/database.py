@@ -23,7 +23,7 @@ LOCK_WAIT = "2s"
 _ALEMBIC = threading.Lock()  # Alembic keeps the migration that runs in a module: one at a time in a process
 UPGRADE_LOCK = 0x70676372  # one upgrade at a time in a database
 
-ROLES = ("pgcron_owner", "pgcron_worker", "pgcron_reader", "pgcron_sql_author")
+ROLES = ("pgcron_owner", "pgcron_worker", "pgcron_reader", "pgcron_sql_author", "pgcron_web")
 
 # Roles belong to the cluster: another database's upgrade may create them at the same moment.
 CREATE_ROLE = """
