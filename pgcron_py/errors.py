@@ -69,7 +69,14 @@ class InvalidDeclaration(PgCronError):
 
 
 class InvalidArguments(PgCronError):
-    """A value that the rules refuse; names the field, the value and the rule."""
+    """A value that the rules refuse; names the field, the value and the rule.
+
+    field: its name, where there is one, for programs.
+    """
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None, field: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
 
 
 class JobNotFound(PgCronError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
+from pgcron_admin.metrics import Metrics
 from pgcron_admin.settings import AdminSettings, IPNetwork
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -66,8 +68,9 @@ def facts_of(scope: Any) -> Facts:
 class Front:
     """An ASGI application around the admin's."""
 
-    def __init__(self, app: ASGIApp, settings: AdminSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: AdminSettings, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
         self._settings = settings
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
 
@@ -81,7 +84,18 @@ class Front:
         if self._is_strange(facts.host):
             await _refused(scope, facts, send)
             return
-        await self._app(scope, receive, _with_headers(send, facts))
+        await self._app(scope, receive, self._with_headers(scope["method"], send, facts))
+
+    def _with_headers(self, method: str, send: Send, facts: Facts) -> Send:
+        began = time.perf_counter()
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(message, facts)
+                self._metrics.answered(method, message["status"], time.perf_counter() - began)
+            await send(message)
+
+        return sent
 
     def _facts(self, scope: Any, headers: Headers) -> Facts:
         client = scope.get("client")
@@ -135,15 +149,6 @@ def _last(headers: Headers, wanted: bytes) -> str:
     """The last value of a header: the nearest proxy's."""
     found = [value for name, value in headers if name == wanted]
     return found[-1].decode("latin-1").rsplit(",", 1)[-1].strip() if found else ""
-
-
-def _with_headers(send: Send, facts: Facts) -> Send:
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            _add_headers(message, facts)
-        await send(message)
-
-    return sent
 
 
 def _add_headers(message: HTTPResponseStartEvent, facts: Facts) -> None:

@@ -20,7 +20,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.handlers.base import BaseRouteHandler
 from litestar.routes import HTTPRoute
 
-from pgcron_admin.principal import Permission, principal_of
+from pgcron_admin.denials import Denials
+from pgcron_admin.principal import Permission, Principal, principal_of
 from pgcron_py.errors import NotPermitted, NotSignedIn, PgCronError
 
 __all__ = ["Access", "Permission", "access_of", "check_declared", "in_person", "open_to_all", "requires", "signed_in"]
@@ -48,10 +49,19 @@ class Access:
             return
         if not principal.is_known:
             raise NotSignedIn()
+        if (refused := self._refusal(principal)) is not None:
+            denials: Denials = connection.app.state.denials
+            await denials.request(
+                principal, str(connection.scope.get("method")), connection.scope["path"], str(refused)
+            )
+            raise refused
+
+    def _refusal(self, principal: Principal) -> NotPermitted | None:
         if self.reach is Reach.IN_PERSON and principal.session_id is None:
-            raise NotPermitted("this can't be done with a token", hint="sign in with a password")
+            return NotPermitted("this can't be done with a token", hint="sign in with a password")
         if self.permission is not None and not principal.may(self.permission):
-            raise PermissionMissing(self.permission)
+            return PermissionMissing(self.permission)
+        return None
 
 
 class PermissionMissing(NotPermitted):

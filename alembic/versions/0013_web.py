@@ -23,6 +23,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     driver = op.get_bind().connection.dbapi_connection
     driver.execute("""
+        DROP FUNCTION pgcron.app_granted(pgcron.app_user);
         DROP TABLE pgcron.app_sign_in_throttle, pgcron.app_link, pgcron.api_token, pgcron.app_session, pgcron.app_user,
           pgcron.app_role_permission, pgcron.app_role
     """)

@@ -61,6 +61,9 @@ RETRIED_SQLSTATES = frozenset({"55P03", "40P01", "40001"})
 # The DETAIL of PC002, as sql/functions/schedule_items_v01.sql writes it.
 _PLACE = re.compile(r"(?:field: (?P<field>\w+), )?column: (?P<column>\d+), code: (?P<code>\w+)")
 
+# The DETAIL of PC014.
+_FIELD = re.compile(r"field: (\w+)")
+
 
 def translated(error: psycopg.Error) -> errors.PgCronError | None:
     """Our error for a refusal that PostgreSQL reported; None when it isn't one that a user caused."""
@@ -70,6 +73,9 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
         return _invalid_schedule(message, error.diag.message_detail or "", hint)
     if state == "PC013":
         return errors.UnknownTimeZone((error.diag.message_detail or "").removeprefix("zone: "), hint=hint)
+    if state == "PC014":
+        field = _FIELD.match(error.diag.message_detail or "")
+        return errors.InvalidArguments(message, hint=hint, field=field[1] if field else None)
     if state in ERROR_OF_SQLSTATE:
         return ERROR_OF_SQLSTATE[state](message, hint=hint)
     if state == "23514":  # check_violation: the constraint's name says which rule

@@ -19,6 +19,11 @@ $$;
 COMMENT ON FUNCTION pgcron.seed_app_roles() IS 'Adds the roles viewer, operator and super_admin, or what is missing of them; how many rows.';
 SELECT pgcron.seed_app_roles();
 
+CREATE FUNCTION pgcron.app_granted(p_user pgcron.app_user) RETURNS text[] LANGUAGE sql STABLE SET search_path = pgcron, pg_catalog, pg_temp AS $$
+  SELECT p_user.extra_permissions || ARRAY(SELECT p.permission FROM pgcron.app_role_permission p WHERE p.role = p_user.role)
+$$;
+COMMENT ON FUNCTION pgcron.app_granted(pgcron.app_user) IS 'What a user is granted, by role and besides; not what that covers.';
+
 -- The delay after so many attempts: five are free (an address, which may be an office, has twenty), then 1, 2, 4, … s, never more than a
 -- minute. So nobody is locked out by what somebody else does.
 CREATE FUNCTION pgcron.sign_in_delay(p_attempts integer, p_free integer) RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pgcron, pg_catalog, pg_temp AS $$

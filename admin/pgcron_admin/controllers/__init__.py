@@ -23,6 +23,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-API_ROUTES: Sequence[ControllerRouterHandler] = ()
+from pgcron_admin.controllers import sessions, sign_in, users
+
+AUTH = Router(
+    "/auth",
+    tags=["sign-in"],
+    route_handlers=[
+        sign_in.sign_in,
+        sign_in.sign_out,
+        sign_in.me,
+        sign_in.change_password,
+        sign_in.show_link,
+        sign_in.use_link,
+    ],
+)
+SESSIONS = Router(
+    "/",
+    tags=["sessions and tokens"],
+    route_handlers=[
+        sessions.list_sessions,
+        sessions.end_others,
+        sessions.end_one,
+        sessions.list_tokens,
+        sessions.make_token,
+        sessions.revoke_token,
+    ],
+)
+USERS = Router(
+    "/", tags=["users"], route_handlers=[users.list_users, users.list_roles, users.create_user, users.change_user]
+)
+API_ROUTES: Sequence[ControllerRouterHandler] = (AUTH, SESSIONS, USERS)
