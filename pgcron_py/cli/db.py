@@ -125,7 +125,10 @@ def seed(sample: bool, database_url: str | None) -> None:
     with database(database_url) as connection:
         roles = seed_roles(connection)
         made = seed_sample(connection, os_caller("db seed")) if sample else False
-    click.echo("inserted missing roles" if roles else "the roles are there already")
+    if roles or not sample:
+        click.echo(
+            "inserted missing roles" if roles else "the roles are there already (--sample makes a job to look at)"
+        )
     if sample:
         click.echo(f"created {SAMPLE.name}, disabled" if made else f"{SAMPLE.name} is there already")
 
