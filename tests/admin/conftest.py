@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from support.admin import METRICS_TOKEN, Browser, People, Server, admin_process
+from support.admin import METRICS_TOKEN, Browser, People, Server, admin_process, environment
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,18 @@ def site(embedded_pg: object, migrated_template: str) -> Iterator[Site]:
         adopt(db_url)
         with admin_process(web_url, "--dev", PGCRON_ADMIN_METRICS_TOKEN=METRICS_TOKEN) as server:
             yield Site(db_url, web_url, server, People(db_url))
+
+
+@pytest.fixture
+def run_pgcron(site: Site) -> Callable[..., str]:
+    """`pgcron` on the site's database, as its owner: what it printed."""
+
+    def run(*arguments: str, stdin: str = "") -> str:
+        command = [sys.executable, "-c", "from pgcron_py.cli import main; main()", *arguments]
+        done = subprocess.run(
+            command, env=environment(site.db_url), input=stdin, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
