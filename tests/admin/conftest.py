@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from pgcron_admin.app import AdminApp, create_app
+from pgcron_admin.settings import AdminSettings
 from support.admin import METRICS_TOKEN, Browser, People, Server, admin_process, environment
 
 
@@ -57,3 +59,9 @@ def run_pgcron(site: Site) -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def app() -> AdminApp:
+    """The application in this process, with no database behind it."""
+    return create_app(AdminSettings(database_url="postgresql://127.0.0.1:1/none", dev=True))

@@ -6,9 +6,12 @@ How to add one:
    through SQL functions in `database.transaction(principal, reason=…)`.
 
        @post("/cron-jobs/{job_id:uuid}/enable", status_code=200, guards=[requires(Permission.ENABLE)])
-       async def enable(job_id: UUID, data: EnableBody, database: Database, principal: Principal) -> JobAnswer: ...
+       async def enable(
+           job_id: FromPath[UUID], data: JSONBody[EnableBody], database: NamedDependency[Database],
+           principal: NamedDependency[Principal],
+       ) -> JobAnswer: ...
 
-   `database`, `principal` and `settings` come by their names. Bodies and answers are structs of wire.py, in camelCase.
+   `database`, `principal`, `settings` and the other parts of app.py come by their names. Bodies and answers are structs of wire.py, in camelCase.
    `status_code` is said: Litestar's 201 for every POST is rarely right.
 2. Say who may call it: `guards=[requires(Permission.…)]`, `[signed_in]`, `[in_person]` or `[open_to_all]` of permissions.py.
    Without, the application refuses to be built.

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import psycopg
 from litestar import Response, Router, get
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
 from pgcron_admin.permissions import open_to_all
@@ -56,7 +56,7 @@ async def live() -> Health:
 
 
 @get("/ready", guards=[open_to_all])
-async def ready(probe: Probe) -> Response[Health]:
+async def ready(probe: NamedDependency[Probe]) -> Response[Health]:
     """200 when the admin can work, else 503 and the reason."""
     trouble = await probe.trouble()
     if trouble is not None:

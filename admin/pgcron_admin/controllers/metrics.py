@@ -6,6 +6,7 @@ import hmac
 from typing import Any
 
 from litestar import MediaType, Request, Response, get
+from litestar.di import NamedDependency
 
 from pgcron_admin.metrics import CONTENT_TYPE, Metrics
 from pgcron_admin.permissions import open_to_all
@@ -14,7 +15,9 @@ from pgcron_py.errors import NotFound, NotSignedIn
 
 
 @get("/metrics", guards=[open_to_all], include_in_schema=False, media_type=MediaType.TEXT)
-async def show_metrics(request: Request[Any, Any, Any], settings: AdminSettings, metrics: Metrics) -> Response[bytes]:
+async def show_metrics(
+    request: Request[Any, Any, Any], settings: NamedDependency[AdminSettings], metrics: NamedDependency[Metrics]
+) -> Response[bytes]:
     """The metrics of this process."""
     if settings.metrics_token is None:
         raise NotFound("metrics are off", hint="set PGCRON_ADMIN_METRICS_TOKEN")

@@ -9,6 +9,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from pgcron_admin.database import Database
 from pgcron_admin.permissions import in_person
@@ -85,7 +87,9 @@ class Ended(Answer):
 
 
 @get("/sessions", guards=[in_person])
-async def list_sessions(principal: Principal, database: Database, settings: AdminSettings) -> list[SessionAnswer]:
+async def list_sessions(
+    principal: NamedDependency[Principal], database: NamedDependency[Database], settings: NamedDependency[AdminSettings]
+) -> list[SessionAnswer]:
     """Where one is signed in."""
     async with database.read() as connection:
         found = await (
@@ -95,14 +99,16 @@ async def list_sessions(principal: Principal, database: Database, settings: Admi
 
 
 @delete("/sessions", status_code=200, guards=[in_person])
-async def end_others(principal: Principal, database: Database) -> Ended:
+async def end_others(principal: NamedDependency[Principal], database: NamedDependency[Database]) -> Ended:
     """End all of one's sessions but this one."""
     async with database.transaction(principal) as connection:
         return Ended(ended=await end_other_sessions(connection, principal))
 
 
 @delete("/sessions/{session_id:uuid}", guards=[in_person])
-async def end_one(session_id: UUID, principal: Principal, database: Database) -> None:
+async def end_one(
+    session_id: FromPath[UUID], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> None:
     """End one of one's own sessions; with cron.user.admin, anybody's."""
     async with database.transaction(principal) as connection:
         if not await end_session(connection, session_id, of=_whose(principal)):
@@ -110,7 +116,7 @@ async def end_one(session_id: UUID, principal: Principal, database: Database) ->
 
 
 @get("/tokens", guards=[in_person])
-async def list_tokens(principal: Principal, database: Database) -> list[TokenAnswer]:
+async def list_tokens(principal: NamedDependency[Principal], database: NamedDependency[Database]) -> list[TokenAnswer]:
     """One's own tokens, without their secrets."""
     async with database.read() as connection:
         found = await (await connection.execute(TOKENS, {"user": principal.user_id})).fetchall()
@@ -118,7 +124,9 @@ async def list_tokens(principal: Principal, database: Database) -> list[TokenAns
 
 
 @post("/tokens", status_code=201, guards=[in_person])
-async def make_token(data: TokenBody, principal: Principal, database: Database) -> NewToken:
+async def make_token(
+    data: JSONBody[TokenBody], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> NewToken:
     """Make a bearer token for a program. Its secret is in this answer, and nowhere else."""
     _check_scopes(data.scopes, principal)
     id_, secret = secrets.token_hex(8), secrets.token_urlsafe(TOKEN_SECRET_BYTES)
@@ -133,7 +141,9 @@ async def make_token(data: TokenBody, principal: Principal, database: Database) 
 
 
 @delete("/tokens/{token_id:str}", guards=[in_person])
-async def revoke_token(token_id: str, principal: Principal, database: Database) -> None:
+async def revoke_token(
+    token_id: FromPath[str], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> None:
     """End one of one's own tokens; with cron.user.admin, anybody's."""
     async with database.transaction(principal) as connection:
         params = {"id": token_id, "user": _whose(principal)}

@@ -9,6 +9,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from pgcron_admin.csrf import csrf_token
 from pgcron_admin.database import Connection, Database
@@ -100,8 +102,8 @@ def me_of(principal: Principal, settings: AdminSettings) -> Me:
 
 @post("/sign-in", status_code=200, guards=[open_to_all])
 async def sign_in(
-    data: SignInBody, request: Request[Any, Any, Any], principal: Principal, settings: AdminSettings, database: Database,
-    throttle: Throttle, passwords: Passwords, denials: Denials, metrics: Metrics,
+    data: JSONBody[SignInBody], request: Request[Any, Any, Any], principal: NamedDependency[Principal], settings: NamedDependency[AdminSettings], database: NamedDependency[Database],
+    throttle: NamedDependency[Throttle], passwords: NamedDependency[Passwords], denials: NamedDependency[Denials], metrics: NamedDependency[Metrics],
 ) -> Response[Me]:  # fmt: skip
     """Sign in with name and password. The answer sets the session's cookie; each sign-in has a new one."""
     name = data.name.strip().lower()
@@ -125,7 +127,9 @@ async def sign_in(
 
 
 @post("/sign-out", status_code=204, guards=[in_person])
-async def sign_out(principal: Principal, settings: AdminSettings, database: Database) -> Response[None]:
+async def sign_out(
+    principal: NamedDependency[Principal], settings: NamedDependency[AdminSettings], database: NamedDependency[Database]
+) -> Response[None]:
     """End this session."""
     assert principal.session_id is not None
     async with database.transaction(principal) as connection:
@@ -134,15 +138,15 @@ async def sign_out(principal: Principal, settings: AdminSettings, database: Data
 
 
 @get("/me", guards=[signed_in])
-async def me(principal: Principal, settings: AdminSettings) -> Me:
+async def me(principal: NamedDependency[Principal], settings: NamedDependency[AdminSettings]) -> Me:
     """Who is signed in, what they may, and the CSRF token of their session."""
     return me_of(principal, settings)
 
 
 @post("/password", status_code=200, guards=[in_person])
 async def change_password(
-    data: PasswordBody, request: Request[Any, Any, Any], principal: Principal, settings: AdminSettings, database: Database,
-    throttle: Throttle, passwords: Passwords, denials: Denials,
+    data: JSONBody[PasswordBody], request: Request[Any, Any, Any], principal: NamedDependency[Principal], settings: NamedDependency[AdminSettings], database: NamedDependency[Database],
+    throttle: NamedDependency[Throttle], passwords: NamedDependency[Passwords], denials: NamedDependency[Denials],
 ) -> Response[Me]:  # fmt: skip
     """Change one's own password. All other sessions end, and this one gets a new cookie."""
     assert principal.user_id is not None
@@ -165,7 +169,7 @@ async def change_password(
 
 
 @get("/link/{token:str}", guards=[open_to_all])
-async def show_link(token: str, database: Database) -> LinkOwner:
+async def show_link(token: FromPath[str], database: NamedDependency[Database]) -> LinkOwner:
     """Whom a link of `pgcron users link` signs in. It is used up by POST only: a mail scanner follows links too."""
     async with database.read() as connection:
         row = await (await connection.execute(LINK, {"hash": secret_hash(token)})).fetchone()
@@ -176,7 +180,11 @@ async def show_link(token: str, database: Database) -> LinkOwner:
 
 @post("/link/{token:str}", status_code=200, guards=[open_to_all])
 async def use_link(
-    token: str, request: Request[Any, Any, Any], principal: Principal, settings: AdminSettings, database: Database
+    token: FromPath[str],
+    request: Request[Any, Any, Any],
+    principal: NamedDependency[Principal],
+    settings: NamedDependency[AdminSettings],
+    database: NamedDependency[Database],
 ) -> Response[Me]:
     """Sign in by a link, once."""
     async with database.transaction(principal.named("by link")) as connection:

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from pgcron_admin.database import Connection, Database
 from pgcron_admin.guessing import Passwords
@@ -65,21 +67,26 @@ class UserBody(Body):
 
 
 @get("/users", guards=[requires(Permission.USER_ADMIN)])
-async def list_users(database: Database) -> list[UserAnswer]:
+async def list_users(database: NamedDependency[Database]) -> list[UserAnswer]:
     """All users."""
     async with database.read() as connection:
         return [UserAnswer(**row) for row in await (await connection.execute(statements.USERS)).fetchall()]
 
 
 @get("/roles", guards=[requires(Permission.USER_ADMIN)])
-async def list_roles(database: Database) -> list[RoleAnswer]:
+async def list_roles(database: NamedDependency[Database]) -> list[RoleAnswer]:
     """All roles with their permissions."""
     async with database.read() as connection:
         return [RoleAnswer(**row) for row in await (await connection.execute(statements.ROLES)).fetchall()]
 
 
 @post("/users", status_code=201, guards=[requires(Permission.USER_ADMIN)])
-async def create_user(data: NewUserBody, principal: Principal, database: Database, passwords: Passwords) -> UserAnswer:
+async def create_user(
+    data: JSONBody[NewUserBody],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
+) -> UserAnswer:
     """Add a user."""
     name = checked_name(data.name)
     password_hash = await _hashed(name, data.password, passwords)
@@ -96,7 +103,11 @@ async def create_user(data: NewUserBody, principal: Principal, database: Databas
 
 @patch("/users/{user_id:uuid}", guards=[requires(Permission.USER_ADMIN)])
 async def change_user(
-    user_id: UUID, data: UserBody, principal: Principal, database: Database, passwords: Passwords
+    user_id: FromPath[UUID],
+    data: JSONBody[UserBody],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    passwords: NamedDependency[Passwords],
 ) -> UserAnswer:
     """Change role, permissions, password or enablement of a user. Their sessions end."""
     if user_id == principal.user_id:
