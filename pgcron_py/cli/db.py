@@ -118,15 +118,19 @@ def check(as_json: bool, database_url: str | None) -> int:
 @click.option("--sample", is_flag=True, help="Create the disabled job pgcron.sample, to look at.")
 @database_option
 def seed(sample: bool, database_url: str | None) -> None:
-    """Insert what a fresh installation needs beyond the migration: nothing yet; a sample job with --sample."""
+    """Insert what a fresh installation needs: roles of the web admin where they are missing; a sample job with --sample."""
     from pgcron_py.app.seed import SAMPLE, seed_sample
     from pgcron_py.app.session import os_caller
+    from pgcron_py.app.users import seed_roles
 
     with database(database_url) as connection:
+        roles = seed_roles(connection)
         made = seed_sample(connection, os_caller("db seed")) if sample else False
-    if not sample:
-        click.echo("nothing to insert: the migration made all that is needed (--sample makes a job to look at)")
-    else:
+    if roles or not sample:
+        click.echo(
+            "inserted missing roles" if roles else "the roles are there already (--sample makes a job to look at)"
+        )
+    if sample:
         click.echo(f"created {SAMPLE.name}, disabled" if made else f"{SAMPLE.name} is there already")
 
 

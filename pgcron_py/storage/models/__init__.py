@@ -40,8 +40,24 @@ from pgcron_py.storage.models.records import (
     CronDaily,
     CronDailyMark,
 )
+from pgcron_py.storage.models.web import (
+    ApiToken,
+    AppLink,
+    AppRole,
+    AppRolePermission,
+    AppSession,
+    AppSignInThrottle,
+    AppUser,
+)
 
 __all__ = [
+    "ApiToken",
+    "AppLink",
+    "AppRole",
+    "AppRolePermission",
+    "AppSession",
+    "AppSignInThrottle",
+    "AppUser",
     "Base",
     "CronActorKey",
     "CronAlert",
