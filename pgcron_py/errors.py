@@ -75,7 +75,14 @@ class InvalidDeclaration(PgCronError):
 
 
 class InvalidArguments(PgCronError):
-    """A value that the rules refuse; names the field, the value and the rule."""
+    """A value that the rules refuse; names the field, the value and the rule.
+
+    field: its name, where there is one, for programs.
+    """
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None, field: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
 
 
 class JobNotFound(PgCronError):
@@ -120,6 +127,24 @@ class NotFound(PgCronError):
 
 class NotPermitted(PgCronError):
     """This role may not do that."""
+
+
+class StaleVersion(PgCronError):
+    """The job was changed meanwhile: nothing was written."""
+
+
+class NotSignedIn(PgCronError):
+    """Nobody is signed in."""
+
+    hint = "sign in, or send a token: Authorization: Bearer pgc_…"
+
+
+class TooManyRequests(PgCronError):
+    """It was asked for too often. retry_after: seconds until it may be asked for again."""
+
+    def __init__(self, message: str, *, retry_after: int, hint: str | None = None):
+        super().__init__(message, hint=hint or f"try again in {retry_after} s")
+        self.retry_after = retry_after
 
 
 class LeaseLost(PgCronError):

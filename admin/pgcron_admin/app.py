@@ -1,12 +1,117 @@
-"""The web application. So far: is it alive, and can it do its work?"""
+"""The web application, put together: `create_app(settings)` is an ASGI application.
+
+    app = create_app(load_admin_settings())                   # PGCRON_DATABASE_URL and PGCRON_ADMIN_… say the rest
+    starlette.routing.Mount("/cron", app)                     # or FastAPI: app.mount("/cron", app); see docs/admin.md
+
+Everything for programs is below /api; /health and /metrics are for those who watch over the process.
+"""
 
 from __future__ import annotations
 
-from litestar import Litestar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
 
-from pgcron_admin.health import Database, health_routes
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+
+from pgcron_admin.authentication import Authentication, Means
+from pgcron_admin.controllers import API_ROUTES
+from pgcron_admin.controllers.health import health_routes
+from pgcron_admin.controllers.metrics import show_metrics
+from pgcron_admin.database import Database
+from pgcron_admin.denials import Denials
+from pgcron_admin.front import Front
+from pgcron_admin.guessing import Passwords, Throttle
+from pgcron_admin.identity import Identity
+from pgcron_admin.jwts import Jwts
+from pgcron_admin.metrics import Metrics
+from pgcron_admin.openapi import describe_routes, openapi_routes
+from pgcron_admin.permissions import check_declared
+from pgcron_admin.principal import provide_principal
+from pgcron_admin.problems import HANDLERS
+from pgcron_admin.settings import AdminSettings, with_secret
+from pgcron_admin.stopping import Stopping
 
 
-def create_app(database_url: str) -> Litestar:
-    """The admin of the database at `database_url`, a libpq URL. It needn't be up yet."""
-    return Litestar(route_handlers=[health_routes(Database(database_url))], openapi_config=None)
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What routes may ask for, by these names. A new part of the admin gets its line here."""
+
+    settings: AdminSettings
+    database: Database
+    stopping: Stopping
+    metrics: Metrics
+    denials: Denials
+    throttle: Throttle
+    passwords: Passwords
+
+    @classmethod
+    def of(cls, settings: AdminSettings) -> Parts:
+        database = Database(settings.database_url, settings.pool_size)
+        metrics = Metrics(database)
+        return cls(
+            settings, database, Stopping(), metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
+            Passwords(metrics),
+        )  # fmt: skip
+
+    def dependencies(self) -> dict[str, Provide]:
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: Provide(_constant(part), sync_to_thread=False, use_cache=True) for name, part in named.items()}
+
+
+class AdminApp(Litestar):
+    """Litestar with a front: hosts, proxies and headers come before any route, also before there is one."""
+
+    front: Front
+    parts: Parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+        await self.front(scope, receive, send)
+
+
+def create_app(settings: AdminSettings) -> AdminApp:
+    """The admin. Its database needn't be up yet. Raises InvalidArguments when there is no secret, or no good key of JWTs."""
+    settings = with_secret(settings)
+    parts = Parts.of(settings)
+    means = Means(settings, Identity(parts.database, settings.session_idle), Jwts(settings), parts.denials)
+    routes: list[ControllerRouterHandler] = [
+        health_routes(settings.database_url),
+        show_metrics,
+        Router("/api", route_handlers=[*API_ROUTES, *openapi_routes()]),
+    ]
+    app = AdminApp(
+        route_handlers=routes,
+        middleware=[DefineMiddleware(Authentication, means=means)],
+        exception_handlers=HANDLERS,
+        dependencies=parts.dependencies() | {"principal": Provide(provide_principal)},
+        lifespan=[partial(_running, parts=parts)],
+        openapi_config=None,
+        request_max_body_size=settings.body_limit,
+        logging_config=None,
+        debug=False,
+    )
+    app.state.denials = parts.denials
+    app.parts = parts
+    app.front = Front(super(AdminApp, app).__call__, settings, parts.metrics)
+    check_declared(app)
+    describe_routes(app, routes)
+    return app
+
+
+def _constant(part: Any) -> Any:
+    return lambda: part
+
+
+@asynccontextmanager
+async def _running(_: Litestar, *, parts: Parts) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        parts.stopping.set()
+        parts.passwords.close()
+        await parts.database.close()

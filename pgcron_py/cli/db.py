@@ -17,6 +17,7 @@ from pgcron_py.errors import InvalidArguments
 if TYPE_CHECKING:
     from pgcron_py.app.database import DatabaseState
 
+ROLE_NAMES = ("owner", "worker", "web", "operator", "reader", "sql_author")
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
@@ -117,15 +118,19 @@ def check(as_json: bool, database_url: str | None) -> int:
 @click.option("--sample", is_flag=True, help="Create the disabled job pgcron.sample, to look at.")
 @database_option
 def seed(sample: bool, database_url: str | None) -> None:
-    """Insert what a fresh installation needs beyond the migration: nothing yet; a sample job with --sample."""
+    """Insert what a fresh installation needs: roles of the web admin where they are missing; a sample job with --sample."""
     from pgcron_py.app.seed import SAMPLE, seed_sample
     from pgcron_py.app.session import os_caller
+    from pgcron_py.app.users import seed_roles
 
     with database(database_url) as connection:
+        roles = seed_roles(connection)
         made = seed_sample(connection, os_caller("db seed")) if sample else False
-    if not sample:
-        click.echo("nothing to insert: the migration made all that is needed (--sample makes a job to look at)")
-    else:
+    if roles or not sample:
+        click.echo(
+            "inserted missing roles" if roles else "the roles are there already (--sample makes a job to look at)"
+        )
+    if sample:
         click.echo(f"created {SAMPLE.name}, disabled" if made else f"{SAMPLE.name} is there already")
 
 
@@ -138,6 +143,38 @@ def adopt(database_url: str | None) -> None:
     with database(database_url):
         adopt(checked_option(database_url))
     click.echo("adopted: workers may run the jobs of this database")
+
+
+@db.command()
+@json_option
+@database_option
+def roles(as_json: bool, database_url: str | None) -> None:
+    """List the database roles of pgcron, what each may do, and which login roles have it."""
+    from pgcron_py.app.rights import RIGHTS, holders
+
+    with database(database_url) as connection:
+        logins = holders(connection)
+    if as_json:
+        output.print_json(
+            [{"role": r.name, "group": r.group, "allows": r.allows, "logins": logins[r.name]} for r in RIGHTS]
+        )
+    else:
+        lines = [(r.name, r.allows, ", ".join(logins[r.name]) or "-") for r in RIGHTS]
+        output.table(("role", "may", "login roles"), lines, empty="")
+
+
+@db.command()
+@click.option("--role", required=True, type=click.Choice(ROLE_NAMES), help="What to give: see `pgcron db roles`.")
+@click.option("--to", "login", required=True, metavar="LOGIN", help="The database role that gets it.")
+@click.option("--revoke", is_flag=True, help="Take it instead.")
+@database_option
+def grant(role: str, login: str, revoke: bool, database_url: str | None) -> None:
+    """Give a login role the rights of a worker, the web admin, an operator, a reader, an author of SQL or the owner."""
+    from pgcron_py.app.rights import grant
+
+    with database(database_url) as connection:
+        grant(connection, role, login, revoke=revoke)
+    click.echo(f"{login} is {'no longer' if revoke else 'now'} a pgcron {role.replace('_', ' ')}")
 
 
 @db.command("install-compat")

@@ -24,6 +24,7 @@ COMMANDS = {
     "import": ("pgcron_py.cli.imports:imports", "Turn the schedules of cron and pg_cron into jobs."),
     "doctor": ("pgcron_py.cli.doctor:doctor", "Say what is wrong, also when no worker is alive."),
     "audit": ("pgcron_py.cli.auditing:audit", "List, verify and revert changes."),
+    "users": ("pgcron_py.cli.users:users", "List, create, change, disable and link users of the web admin."),
     "check": ("pgcron_py.cli.check:check", "Check the invariants: what must be true at any instant."),
     "db": ("pgcron_py.cli.db:db", "Set the database up, migrate it, check it."),
     "config": ("pgcron_py.cli.config:config", "Show the settings."),

@@ -1,32 +1,61 @@
-"""One table: which SQLSTATE of ours is which error. SQL raises them, Python maps them, nobody parses messages."""
+"""One table: which SQLSTATE of ours is which error, and which status of HTTP. SQL raises them, Python maps them, nobody parses messages."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psycopg
 
 from pgcron_py import errors
 
-ERROR_OF_SQLSTATE: dict[str, type[errors.PgCronError]] = {
-    "PC001": errors.LeaseLost,
-    "PC002": errors.InvalidSchedule,
-    "PC003": errors.JobLocked,
-    "PC004": errors.JobDisabled,
-    "PC005": errors.AlreadyRunning,
-    "PC006": errors.AlreadyRequested,
-    "PC007": errors.JobNotFound,
-    "PC008": errors.JobIsRunning,
-    "PC009": errors.JobDeclaredInCode,
-    "PC010": errors.AppendOnly,
-    "PC011": errors.AlreadyEnded,
-    "PC012": errors.NotFound,
-    "PC013": errors.UnknownTimeZone,
-    "PC014": errors.InvalidArguments,
-    "PC015": errors.NotPermitted,
-}
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """error: what Python raises. http_status: what the REST API answers. sqlstate: what SQL raises, where SQL does."""
+
+    error: type[errors.PgCronError]
+    http_status: int
+    sqlstate: str | None = None
+
+
+# An error that is no row here has the status of the nearest class above it; what is nobody's fault but ours is 500.
+REFUSALS = (
+    Refusal(errors.LeaseLost, 409, "PC001"),
+    Refusal(errors.InvalidSchedule, 400, "PC002"),
+    Refusal(errors.JobLocked, 403, "PC003"),
+    Refusal(errors.JobDisabled, 400, "PC004"),
+    Refusal(errors.AlreadyRunning, 400, "PC005"),
+    Refusal(errors.AlreadyRequested, 409, "PC006"),
+    Refusal(errors.JobNotFound, 404, "PC007"),
+    Refusal(errors.JobIsRunning, 409, "PC008"),
+    Refusal(errors.JobDeclaredInCode, 409, "PC009"),
+    Refusal(errors.AppendOnly, 409, "PC010"),
+    Refusal(errors.AlreadyEnded, 409, "PC011"),
+    Refusal(errors.NotFound, 404, "PC012"),
+    Refusal(errors.UnknownTimeZone, 400, "PC013"),
+    Refusal(errors.InvalidArguments, 422, "PC014"),
+    Refusal(errors.NotPermitted, 403, "PC015"),
+    Refusal(errors.StaleVersion, 409, "PC016"),
+    Refusal(errors.InvalidDeclaration, 422),
+    Refusal(errors.NotSignedIn, 401),
+    Refusal(errors.TooManyRequests, 429),
+    Refusal(errors.LockNotAvailable, 503),
+    Refusal(errors.DatabaseUnavailable, 503),
+    Refusal(errors.DatabaseNotReady, 503),
+    Refusal(errors.DatabaseIsReadOnly, 503),
+    Refusal(errors.PgCronError, 500),
+)
+ERROR_OF_SQLSTATE = {row.sqlstate: row.error for row in REFUSALS if row.sqlstate}
+STATUS_OF_ERROR = {row.error: row.http_status for row in REFUSALS}
+
+
+def http_status(error: errors.PgCronError) -> int:
+    """The status with which the REST API answers an error."""
+    return next(STATUS_OF_ERROR[known] for known in type(error).__mro__ if known in STATUS_OF_ERROR)
+
 
 # Lock not available, deadlock, serialization failure: the statement may simply be sent again.
 RETRIED_SQLSTATES = frozenset({"55P03", "40P01", "40001"})
@@ -34,6 +63,9 @@ READ_ONLY = "25006"
 
 # The DETAIL of PC002, as sql/functions/schedule_items_v01.sql writes it.
 _PLACE = re.compile(r"(?:field: (?P<field>\w+), )?column: (?P<column>\d+), code: (?P<code>\w+)")
+
+# The DETAIL of PC014.
+_FIELD = re.compile(r"field: (\w+)")
 
 
 def translated(error: psycopg.Error) -> errors.PgCronError | None:
@@ -44,6 +76,9 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
         return _invalid_schedule(message, error.diag.message_detail or "", hint)
     if state == "PC013":
         return errors.UnknownTimeZone((error.diag.message_detail or "").removeprefix("zone: "), hint=hint)
+    if state == "PC014":
+        field = _FIELD.match(error.diag.message_detail or "")
+        return errors.InvalidArguments(message, hint=hint, field=field[1] if field else None)
     if state in ERROR_OF_SQLSTATE:
         return ERROR_OF_SQLSTATE[state](message, hint=hint)
     if state == "23514":  # check_violation: the constraint's name says which rule
@@ -53,7 +88,7 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
     if state == "23505" and error.diag.constraint_name == "cron_job_name_key":
         return errors.InvalidArguments("name: another job has this name", hint="choose another name")
     if state == "42501":
-        return errors.PgCronError(message, hint="connect as a member of pgcron_owner (see `pgcron db`)")
+        return errors.NotPermitted(message, hint="`pgcron db roles` tells which role may do what")
     if state == READ_ONLY:
         return errors.DatabaseIsReadOnly()
     if state in RETRIED_SQLSTATES:

@@ -28,13 +28,7 @@ BEGIN
   IF pgcron.job_definition(OLD) = pgcron.job_definition(NEW) THEN
     RETURN NEW;
   END IF;
-  IF OLD.is_locked AND NOT pg_has_role(current_user, 'pgcron_owner', 'USAGE')
-    AND pgcron.job_definition(OLD) - '{is_enabled,disabled_reason,disabled_until,skip_until}'::text[]
-     <> pgcron.job_definition(NEW) - '{is_enabled,disabled_reason,disabled_until,skip_until}'::text[] THEN
-    RAISE EXCEPTION 'job % is locked: its definition can''t be changed', quote_literal(OLD.name)
-      USING ERRCODE = 'PC003', DETAIL = 'field: is_locked',
-      HINT = 'change it in the code that declares it, or as a member of pgcron_owner; it can be enabled and disabled';
-  END IF;
+  PERFORM pgcron.check_lock(OLD, NEW, current_user);
   IF (NEW.schedule, NEW.extra_schedules, NEW.excluded_schedules, NEW.name)
      IS DISTINCT FROM (OLD.schedule, OLD.extra_schedules, OLD.excluded_schedules, OLD.name) THEN
     PERFORM pgcron.check_schedules(NEW);  -- the name decides what H is
@@ -91,6 +85,7 @@ BEGIN
     RAISE EXCEPTION 'job % is declared in the code of app %: it can only be disabled', quote_literal(OLD.name), quote_literal(OLD.app)
       USING ERRCODE = 'PC009', HINT = 'remove its declaration and release that first, or disable it';
   END IF;
+  PERFORM pgcron.check_lock(OLD, NULL, current_user);
   RETURN OLD;
 END $$;
 CREATE TRIGGER cron_job_before_delete BEFORE DELETE ON pgcron.cron_job
@@ -109,14 +104,12 @@ BEGIN
     old_definition := (SELECT jsonb_object_agg(key, value) FROM jsonb_each(old_definition) WHERE key = ANY (changed));
     new_definition := (SELECT jsonb_object_agg(key, value) FROM jsonb_each(new_definition) WHERE key = ANY (changed));
   END IF;
-  INSERT INTO pgcron.cron_audit (action, job_id, job_name, job_version, old_values, new_values, actor, reason, request_id, application, client_address)
+  INSERT INTO pgcron.cron_audit (action, job_id, job_name, job_version, old_values, new_values)
   VALUES (
     CASE WHEN TG_OP = 'INSERT' THEN 'job_created' WHEN TG_OP = 'DELETE' THEN 'job_deleted'
          WHEN changed @> '{is_enabled}' THEN CASE WHEN NEW.is_enabled THEN 'job_enabled' ELSE 'job_disabled' END
          ELSE 'job_changed' END,
-    coalesce(NEW.id, OLD.id), coalesce(NEW.name, OLD.name), coalesce(NEW.version, OLD.version), old_definition, new_definition,
-    pgcron.actor(), nullif(current_setting('pgcron.reason', true), ''), nullif(current_setting('pgcron.request_id', true), ''),
-    nullif(current_setting('application_name', true), ''), host(inet_client_addr()));
+    coalesce(NEW.id, OLD.id), coalesce(NEW.name, OLD.name), coalesce(NEW.version, OLD.version), old_definition, new_definition);
   RETURN NULL;
 END $$;
 CREATE TRIGGER cron_job_audit_row AFTER INSERT OR DELETE ON pgcron.cron_job
@@ -127,12 +120,10 @@ CREATE TRIGGER cron_job_audit_update AFTER UPDATE ON pgcron.cron_job
 -- The kill switch is everybody's business: who pulled it, when and why is in the audit.
 CREATE FUNCTION pgcron.cron_meta_audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
-  INSERT INTO pgcron.cron_audit (action, old_values, new_values, actor, reason, request_id, application, client_address)
+  INSERT INTO pgcron.cron_audit (action, old_values, new_values)
   VALUES (CASE WHEN NEW.paused_at IS NULL THEN 'fleet_resumed' ELSE 'fleet_paused' END,
     jsonb_build_object('paused_at', OLD.paused_at, 'paused_by', OLD.paused_by, 'paused_reason', OLD.paused_reason),
-    jsonb_build_object('paused_at', NEW.paused_at, 'paused_by', NEW.paused_by, 'paused_reason', NEW.paused_reason),
-    pgcron.actor(), nullif(current_setting('pgcron.reason', true), ''), nullif(current_setting('pgcron.request_id', true), ''),
-    nullif(current_setting('application_name', true), ''), host(inet_client_addr()));
+    jsonb_build_object('paused_at', NEW.paused_at, 'paused_by', NEW.paused_by, 'paused_reason', NEW.paused_reason));
   PERFORM pg_notify('pgcron', 'fleet');
   RETURN NULL;
 END $$;

@@ -20,7 +20,7 @@ import pytest
 def admin(database_url: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """`pgcron admin` as a process of its own, with the port it took."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "from pgcron_admin.cli import admin; admin()", "--port", "0"],
+        [sys.executable, "-c", "from pgcron_admin.cli import admin; admin()", "--dev", "--port", "0"],
         env={**os.environ, "PGCRON_DATABASE_URL": database_url},
         stderr=subprocess.PIPE,
         text=True,

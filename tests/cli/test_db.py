@@ -125,7 +125,7 @@ def test_the_reader_may_check_too(pgcron: Any, reader_url: str) -> None:
 
 
 def test_a_fresh_installation_needs_nothing_more(pgcron: Any, connection: psycopg.Connection) -> None:
-    assert pgcron("db", "seed").out.startswith("nothing to insert")
+    assert pgcron("db", "seed").out.startswith("the roles are there already")
     assert pgcron("db", "seed", "--sample").out == "created pgcron.sample, disabled\n"
     assert pgcron("db", "seed", "--sample").out == "pgcron.sample is there already\n"
     assert connection.execute("SELECT name, is_enabled FROM pgcron.cron_job").fetchall() == [("pgcron.sample", False)]

@@ -22,6 +22,7 @@ from support.commands import (
     exit_codes_of,
     files_in,
     filled,
+    input_of,
     name_of,
 )
 
@@ -60,7 +61,7 @@ def test_every_command_works_and_leaves_nothing_to_the_next_client(
 
     def perform(lines: tuple[str, ...]) -> None:
         for line in lines:
-            done = pgcron(*filled(line, connection, tmp_path, pooled_url), url=pooled_url)
+            done = pgcron(*filled(line, connection, tmp_path, pooled_url), url=pooled_url, input=input_of(line))
             assert done.code in exit_codes_of(line), (line, done.out, done.err)
             assert neighbour.finds_changed(before) == {}, line
 

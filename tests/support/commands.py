@@ -18,6 +18,7 @@ MAKING = (
     "db upgrade",
     "db seed --sample",
     "db install-compat",
+    "db grant --role reader --to pgcron_operator",
     "jobs create nightly --schedule '0 3 * * *' --handler shop:close --tag shop",
     "jobs create hourly --schedule @hourly --handler shop:count",
     "jobs edit hourly --schedule '30 * * * *'",
@@ -28,6 +29,7 @@ MAKING = (
     "limits set queue default --max-running 5",
     "notify channels add hook webhook+http://127.0.0.1:1/x",
     "notify mute --channel hook --until 1h",
+    "users create ana --role viewer --no-password",
 )
 READING = (
     "jobs list",
@@ -54,6 +56,8 @@ READING = (
     "doctor",
     "db current",
     "db check",
+    "db roles",
+    "users list",
 )
 CHANGING = (
     "backfills cancel {backfill}",
@@ -71,6 +75,11 @@ CHANGING = (
     "notify test hook --by-worker --timeout 0",
     "notify channels edit hook --disabled",
     "notify channels remove hook",
+    "users passwd ana --password-stdin",
+    "users role ana operator",
+    "users disable ana",
+    "users enable ana",
+    "users link ana",
     "pause --reason 'the disk is full'",
     "resume",
     "audit revert {change}",
@@ -92,6 +101,7 @@ EXIT_CODES = {
     "notify test": {1},  # no worker answers at once
 }
 
+INPUT = {"users passwd": "correct horse battery staple\n"}
 JOBS = "jobs:\n  weekly:\n    schedule: 0 5 * * mon\n    handler: shop:close\n"
 CRONTAB = "CRON_TZ=UTC\n45 2 * * * /usr/local/bin/backup\n"
 
@@ -118,6 +128,10 @@ def all_commands(group: click.Group = cli, *above: str) -> set[str]:
         words = (*above, name)
         found |= all_commands(command, *words) if isinstance(command, click.Group) else {" ".join(words)}
     return found
+
+
+def input_of(line: str) -> str | None:
+    return INPUT.get(name_of(line))
 
 
 def exit_codes_of(line: str) -> set[int]:

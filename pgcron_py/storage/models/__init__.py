@@ -34,14 +34,32 @@ from pgcron_py.storage.models.notifications import (
     CronWatch,
 )
 from pgcron_py.storage.models.records import (
+    CronActorKey,
     CronAudit,
     CronAuditSeal,
     CronDaily,
     CronDailyMark,
 )
+from pgcron_py.storage.models.web import (
+    ApiToken,
+    AppLink,
+    AppRole,
+    AppRolePermission,
+    AppSession,
+    AppSignInThrottle,
+    AppUser,
+)
 
 __all__ = [
+    "ApiToken",
+    "AppLink",
+    "AppRole",
+    "AppRolePermission",
+    "AppSession",
+    "AppSignInThrottle",
+    "AppUser",
     "Base",
+    "CronActorKey",
     "CronAlert",
     "CronAlone",
     "CronAudit",

@@ -92,7 +92,7 @@ class Session:
 
     def _admin_arguments(self) -> list[str]:
         self._admin_port = free_port(self._admin_port)
-        return ["admin", "--port", str(self._admin_port)]
+        return ["admin", "--dev", "--port", str(self._admin_port)]
 
     def _workers_are_ready(self, view: View) -> None:
         """The admin starts only now: on a small machine it would delay the first run."""

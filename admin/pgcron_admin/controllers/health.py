@@ -8,22 +8,25 @@ from typing import ClassVar, Literal
 
 import psycopg
 from litestar import Response, Router, get
-from litestar.datastructures import CacheControlHeader
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
+
+from pgcron_admin.permissions import open_to_all
+from pgcron_admin.wire import Answer
 
 ANSWER_WITHIN_S = 2.0
 SCHEMA = "pgcron"
 
 
-@dataclass(frozen=True)
-class Health:
+class Health(Answer):
+    """reason: why it is unavailable."""
+
     status: Literal["ok", "unavailable"]
     reason: str | None = None
 
 
 @dataclass(frozen=True)
-class Database:
+class Probe:
     url: str
     answer_within_s: ClassVar[float] = ANSWER_WITHIN_S
 
@@ -46,25 +49,26 @@ class Database:
             return await cursor.fetchone() is not None
 
 
-@get("/live")
+@get("/live", guards=[open_to_all])
 async def live() -> Health:
     """200 as long as this process answers at all, whatever the database does."""
-    return Health("ok")
+    return Health(status="ok")
 
 
-@get("/ready")
-async def ready(database: Database) -> Response[Health]:
+@get("/ready", guards=[open_to_all])
+async def ready(probe: NamedDependency[Probe]) -> Response[Health]:
     """200 when the admin can work, else 503 and the reason."""
-    trouble = await database.trouble()
+    trouble = await probe.trouble()
     if trouble is not None:
-        return Response(Health("unavailable", trouble), status_code=HTTP_503_SERVICE_UNAVAILABLE)
-    return Response(Health("ok"), status_code=HTTP_200_OK)
+        return Response(Health(status="unavailable", reason=trouble), status_code=HTTP_503_SERVICE_UNAVAILABLE)
+    return Response(Health(status="ok"), status_code=HTTP_200_OK)
 
 
-def health_routes(database: Database) -> Router:
+def health_routes(database_url: str) -> Router:
+    probe = Probe(database_url)
     return Router(
         path="/health",
         route_handlers=[live, ready],
-        cache_control=CacheControlHeader(no_store=True),
-        dependencies={"database": Provide(lambda: database, sync_to_thread=False, use_cache=True)},
+        tags=["health"],
+        dependencies={"probe": Provide(lambda: probe, sync_to_thread=False, use_cache=True)},
     )

@@ -1,0 +1,61 @@
+"""The routes, a module for each subject.
+
+How to add one:
+
+1. Write it in the module of its subject, 15 to 30 lines at most: reads on the views through `database.read()`, writes
+   through SQL functions in `database.transaction(principal, reason=…)`.
+
+       @post("/cron-jobs/{job_id:uuid}/enable", status_code=200, guards=[requires(Permission.ENABLE)])
+       async def enable(
+           job_id: FromPath[UUID], data: JSONBody[EnableBody], database: NamedDependency[Database],
+           principal: NamedDependency[Principal],
+       ) -> JobAnswer: ...
+
+   `database`, `principal`, `settings` and the other parts of app.py come by their names. Bodies and answers are structs of wire.py, in camelCase.
+   `status_code` is said: Litestar's 201 for every POST is rarely right.
+2. Say who may call it: `guards=[requires(Permission.…)]`, `[signed_in]`, `[in_person]` or `[open_to_all]` of permissions.py.
+   Without, the application refuses to be built.
+3. Raise errors of pgcron_py.errors; their statuses stand in pgcron_py/storage/sqlstates.py. A new class gets a row there.
+4. Put it into API_ROUTES below.
+5. Give it a row in the table of tests/admin/test_permissions.py; without one that test fails.
+
+The OpenAPI document gets the errors, the security and the permission of a route by itself (openapi.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from litestar import Router
+from litestar.types import ControllerRouterHandler
+
+from pgcron_admin.controllers import sessions, sign_in, users
+
+AUTH = Router(
+    "/auth",
+    tags=["sign-in"],
+    route_handlers=[
+        sign_in.sign_in,
+        sign_in.sign_out,
+        sign_in.me,
+        sign_in.change_password,
+        sign_in.show_link,
+        sign_in.use_link,
+    ],
+)
+SESSIONS = Router(
+    "/",
+    tags=["sessions and tokens"],
+    route_handlers=[
+        sessions.list_sessions,
+        sessions.end_others,
+        sessions.end_one,
+        sessions.list_tokens,
+        sessions.make_token,
+        sessions.revoke_token,
+    ],
+)
+USERS = Router(
+    "/", tags=["users"], route_handlers=[users.list_users, users.list_roles, users.create_user, users.change_user]
+)
+API_ROUTES: Sequence[ControllerRouterHandler] = (AUTH, SESSIONS, USERS)

@@ -1,0 +1,104 @@
+"""The OpenAPI document: Litestar's, with what is the same for all routes added from what they declare.
+
+Each operation gets its permission (`x-permission`), its security, and the errors it can answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, Reference, SecurityScheme
+from litestar.types import ControllerRouterHandler
+
+import pgcron_py
+from pgcron_admin.permissions import Access, Reach, access_of, open_to_all, routes_of
+
+UNSAFE = frozenset({"post", "put", "patch", "delete"})
+CSRF_HEADER = "X-CSRF-Token"
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+SECURITY: dict[str, SecurityScheme | Reference] = {
+    "session": SecurityScheme(
+        type="apiKey", name="__Host-pgcron", security_scheme_in="cookie",
+        description=f"Of people, from POST /api/auth/sign-in. Unsafe methods need the header {CSRF_HEADER} too, from GET /api/auth/me.",
+    ),
+    "bearer": SecurityScheme(
+        type="http", scheme="bearer", description="Of programs: a token pgc_…, or a JWT of the configured issuer. Cookies are ignored."
+    ),
+}  # fmt: skip
+OPENAPI = OpenAPIConfig(
+    title="pgcron",
+    version=pgcron_py.__version__,
+    description="Jobs, runs and workers of pgcron_py. Errors are problem details (RFC 9457).",
+    components=Components(security_schemes=SECURITY),
+    use_handler_docstrings=True,
+)
+ANY = {
+    400: "The request is refused: an invalid cron expression, an unknown host, a job that is running or disabled.",
+    413: "The body is too large.",
+    422: "The request can't be read, or a value breaks a rule.",
+    429: "It was asked for too often: see Retry-After.",
+    500: "A bug of the admin.",
+    503: "The database can't be reached: try again after Retry-After seconds.",
+}
+KNOWN = {401: "Nobody is signed in.", 403: "A permission or the CSRF token is missing."}
+FOUND = {404: "There is no such thing.", 409: "It is not in the state for that, or somebody changed it meanwhile."}
+
+
+def openapi_routes() -> Sequence[ControllerRouterHandler]:
+    return [document]
+
+
+@get("/openapi.json", guards=[open_to_all], include_in_schema=False, media_type=MediaType.JSON)
+async def document(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
+    """This document."""
+    return Response(request.app.state.openapi, media_type="application/vnd.oai.openapi+json")
+
+
+def describe_routes(app: Litestar, routes: Sequence[ControllerRouterHandler]) -> None:
+    """Makes the document, once. routes: as `app` was given them; Litestar describes only together with pages of its own."""
+    twin = Litestar(routes, openapi_config=OPENAPI, dependencies=app.dependencies, logging_config=None)
+    document: dict[str, Any] = twin.openapi_schema.to_schema()
+    document["components"].setdefault("schemas", {})["Problem"] = problem_schema()
+    for method, path, handler in routes_of(app):
+        operation = document["paths"].get(path, {}).get(method.lower())
+        access = access_of(handler)
+        if operation is not None and access is not None:
+            _describe(operation, method.lower(), access, has_place="{" in path)
+    app.state.openapi = document
+
+
+def _describe(operation: dict[str, Any], method: str, access: Access, *, has_place: bool) -> None:
+    operation["x-access"] = str(access.reach)
+    if access.permission is not None:
+        operation["x-permission"] = str(access.permission)
+    is_open = access.reach is Reach.EVERYBODY
+    bearer: list[dict[str, list[str]]] = [] if access.reach is Reach.IN_PERSON else [{"bearer": []}]
+    operation["security"] = [] if is_open else [{"session": []}, *bearer]
+    responses = operation["responses"]
+    responses.pop("400", None)  # Litestar's own document of a validation error
+    statuses = (
+        ANY | ({} if is_open and method not in UNSAFE else KNOWN) | (FOUND if has_place or method in UNSAFE else {})
+    )
+    for status, text in sorted(statuses.items()):
+        responses.setdefault(str(status), {"description": text, "content": PROBLEM})
+    if method in UNSAFE and not is_open:
+        operation.setdefault("parameters", []).append({
+            "name": CSRF_HEADER, "in": "header", "required": False, "schema": {"type": "string"},
+            "description": "Needed with a session's cookie, not with a token.",
+        })  # fmt: skip
+
+
+def problem_schema() -> dict[str, Any]:
+    import msgspec
+
+    from pgcron_admin.problems import Problem
+
+    _, parts = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
+    schema: dict[str, Any] = parts["Problem"]
+    schema["properties"]["errors"] = {
+        "anyOf": [{"type": "array", "items": parts["FieldProblem"]}, {"type": "null"}], "default": None,
+    }  # fmt: skip
+    return schema
