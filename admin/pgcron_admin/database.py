@@ -98,9 +98,12 @@ class Database:
                 with _cut_after(connection, deadline):
                     yield connection
                     await connection.execute("COMMIT")
+            except BaseException:
+                with _cut_after(connection, 1.0), contextlib.suppress(psycopg.Error):
+                    await connection.rollback()
+                raise
             finally:
-                with _cut_after(connection, 1.0):
-                    await self.pool.putconn(connection)  # rolls back what was not committed, and drops what is broken
+                await self.pool.putconn(connection)  # drops what is broken
         except psycopg.Error as error:
             ours = translated(error)
             if ours is None:

@@ -14,6 +14,7 @@ from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 import pgcron_py
+from pgcron_admin.front import facts_of
 from pgcron_admin.permissions import Access, Reach, access_of, open_to_all, routes_of
 
 UNSAFE = frozenset({"post", "put", "patch", "delete"})
@@ -54,7 +55,8 @@ def openapi_routes() -> Sequence[ControllerRouterHandler]:
 @get("/openapi.json", guards=[open_to_all], include_in_schema=False, media_type=MediaType.JSON)
 async def document(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """This document."""
-    return Response(request.app.state.openapi, media_type="application/vnd.oai.openapi+json")
+    servers = [{"url": facts_of(request.scope).base_path or "/"}]
+    return Response(request.app.state.openapi | {"servers": servers}, media_type="application/vnd.oai.openapi+json")
 
 
 def describe_routes(app: Litestar, routes: Sequence[ControllerRouterHandler]) -> None:

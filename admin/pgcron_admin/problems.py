@@ -112,7 +112,13 @@ def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Pr
     )  # fmt: skip
 
 
+def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Problem]:
+    """Thousands of brackets: the decoder's own guard, which Litestar doesn't take for an error of the client."""
+    return _response(request, HTTPStatus.UNPROCESSABLE_ENTITY, "the body is nested too deeply", "malformed_request")
+
+
 HANDLERS: ExceptionHandlersMap = {
+    RecursionError: too_deep,
     PgCronError: refusal,
     HTTPException: refusal_of_litestar,
     Exception: unexpected,
