@@ -53,6 +53,12 @@ class DatabaseNotReady(PgCronError):
     """The database is not set up for this version of pgcron, or is not the one it was set up as."""
 
 
+class DatabaseIsReadOnly(PgCronError):
+    """This server takes no changes: it is a standby, or was told to be read-only."""
+
+    hint = "connect to the primary; with several hosts in the URL, add target_session_attrs=read-write"
+
+
 class LockNotAvailable(PgCronError):
     """Another session holds a lock that is needed; nothing was changed."""
 
@@ -135,6 +141,10 @@ class TooManyRequests(PgCronError):
     def __init__(self, message: str, *, retry_after: int, hint: str | None = None):
         super().__init__(message, hint=hint or f"try again in {retry_after} s")
         self.retry_after = retry_after
+
+
+class StaleVersion(PgCronError):
+    """The job was changed meanwhile: nothing was written."""
 
 
 class LeaseLost(PgCronError):

@@ -3,8 +3,8 @@
     pg_admin_url                      superuser, maintenance database of the session's server
     empty_db_url                      superuser, a fresh empty database
     db_url                            superuser, a fresh clone of the migrated template
-    owner_url worker_url reader_url web_url
-                                      the same clone as `db_url`, as login roles of pgcron_owner, _worker, _reader, _web
+    owner_url worker_url web_url operator_url reader_url
+                                      the same clone as `db_url`, as login roles of pgcron_owner, _worker, _web, …
 
 PGCRON_TEST_PG picks the server: 18 (default) or 16, both embedded, or 15 (Debian's). PGCRON_TEST_DSN takes a running
 server instead (a superuser's DSN). Each xdist worker has an embedded server of its own: they start side by side in
@@ -36,8 +36,9 @@ SERVERS: dict[str, str | Path] = {"18": "18", "16": "16", "15": Path("/usr/lib/p
 LOGIN_ROLES = {
     "t_owner": "pgcron_owner",
     "t_worker": "pgcron_worker",
-    "t_reader": "pgcron_reader",
     "t_web": "pgcron_web",
+    "t_operator": "pgcron_operator",
+    "t_reader": "pgcron_reader",
 }
 LOGIN_PASSWORD = "test"
 CLUSTER_LOCK = 20_240_229  # any number
@@ -183,15 +184,21 @@ def worker_url(embedded_pg: Server, clone: str) -> str:
 
 
 @pytest.fixture
-def reader_url(embedded_pg: Server, clone: str) -> str:
-    """The test's clone as a member of pgcron_reader."""
-    return embedded_pg.url(clone, ("t_reader", LOGIN_PASSWORD))
-
-
-@pytest.fixture
 def web_url(embedded_pg: Server, clone: str) -> str:
     """The test's clone as a member of pgcron_web."""
     return embedded_pg.url(clone, ("t_web", LOGIN_PASSWORD))
+
+
+@pytest.fixture
+def operator_url(embedded_pg: Server, clone: str) -> str:
+    """The test's clone as a member of pgcron_operator."""
+    return embedded_pg.url(clone, ("t_operator", LOGIN_PASSWORD))
+
+
+@pytest.fixture
+def reader_url(embedded_pg: Server, clone: str) -> str:
+    """The test's clone as a member of pgcron_reader."""
+    return embedded_pg.url(clone, ("t_reader", LOGIN_PASSWORD))
 
 
 @pytest.fixture

@@ -48,11 +48,13 @@ BEGIN_READ: LiteralString = (
 )
 BEGIN_WRITE: LiteralString = (
     "BEGIN; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '5s'; "
-    "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL TimeZone = 'UTC'"
+    "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL TimeZone = 'UTC'; SET LOCAL IntervalStyle = 'postgres'; "
+    # What the pooler's last client may have left.
+    "SET LOCAL pgcron.silent = ''; SET LOCAL pgcron.declaring = ''; SET LOCAL pgcron.rehash = ''"
 )
 ACT_AS: LiteralString = """
-SELECT set_config('pgcron.actor', %(actor)s, true), set_config('pgcron.reason', %(reason)s, true),
-  set_config('pgcron.request_id', %(request_id)s, true), set_config('pgcron.client_address', %(address)s, true)
+SELECT pgcron.act_as(%(actor)s, %(reason)s, %(request_id)s), set_config('pgcron.client_address', %(address)s, true),
+  set_config('application_name', %(application)s, true)
 """
 
 
@@ -138,7 +140,8 @@ class Database:
 async def act_as(connection: Connection, principal: Principal, reason: str | None, request_id: str) -> None:
     """Says who acts in this transaction, for the audit."""
     params = {
-        "actor": principal.actor, "reason": reason or "", "request_id": request_id, "address": principal.address or "",
+        "actor": principal.actor, "reason": reason, "request_id": request_id, "address": principal.address or "",
+        "application": f"pgcron admin {principal.means}".strip(),
     }  # fmt: skip
     await connection.execute(ACT_AS, params)
 

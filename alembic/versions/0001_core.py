@@ -14,6 +14,7 @@ FILES = (
     "tables/rules_v01.sql",
     "tables/backfill_v01.sql",
     "tables/handlers_v01.sql",
+    "functions/caller_v01.sql",
     "functions/definition_v01.sql",
     "functions/check_schedule_text_v01.sql",
     "functions/plan_job_v01.sql",

@@ -19,7 +19,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     driver = op.get_bind().connection.dbapi_connection
     driver.execute("""
-        DROP FUNCTION pgcron.checked_changes(jsonb), pgcron.alter_job(text, jsonb), pgcron.create_job(text, jsonb, boolean, text),
+        DROP FUNCTION pgcron.checked_changes(jsonb), pgcron.alter_job(text, jsonb, integer), pgcron.create_job(text, jsonb, boolean, text),
           pgcron.schedule(text, text, text, jsonb, text, jsonb), pgcron.unschedule(text), pgcron.plan(text, text, text, integer),
           pgcron.describe(text), pgcron.purge_logs(integer), pgcron.support_bundle(uuid), pgcron.bulk(text, text, text, boolean, text, timestamptz), pgcron.jobs_matching(text, text, boolean)
     """)

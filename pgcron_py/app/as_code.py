@@ -123,7 +123,7 @@ def apply(
                 _write(connection, by_name[difference.job], difference, caller)
             for difference in gone:
                 if difference.deed == "delete":
-                    _told(difference.job, connection, DELETE, {"id": rows[difference.job]["id"]})
+                    _told(difference.job, connection, DELETE, {"name": difference.job})
     return found + gone
 
 

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool
 from sqlalchemy.exc import DBAPIError
 
+from pgcron_py.app.rights import RIGHTS
 from pgcron_py.errors import DatabaseNotReady, LockNotAvailable
 from pgcron_py.resources import resource_dir
 from pgcron_py.storage.sqlstates import refusals_translated
@@ -23,13 +24,23 @@ LOCK_WAIT = "2s"
 _ALEMBIC = threading.Lock()  # Alembic keeps the migration that runs in a module: one at a time in a process
 UPGRADE_LOCK = 0x70676372  # one upgrade at a time in a database
 
-ROLES = ("pgcron_owner", "pgcron_worker", "pgcron_reader", "pgcron_sql_author", "pgcron_web")
+ROLES = tuple(role.group for role in RIGHTS)
 
 # Roles belong to the cluster: another database's upgrade may create them at the same moment.
 CREATE_ROLE = """
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
     CREATE ROLE {role} NOLOGIN;
+  END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$
+"""
+# Operators and the web look, too. What each may do is in sql/grants.
+READERS = ("pgcron_operator", "pgcron_web")
+JOIN_READER = """
+DO $$ BEGIN
+  IF NOT pg_has_role('{role}', 'pgcron_reader', 'MEMBER') THEN
+    GRANT pgcron_reader TO {role};
   END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$
@@ -96,12 +107,12 @@ def adopt(url: str) -> None:
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
     def connect() -> psycopg.Connection:
-        return psycopg.connect(
-            url, connect_timeout=10, application_name="pgcron db", options=f"-c lock_timeout={LOCK_WAIT}"
-        )
+        return psycopg.connect(url, connect_timeout=10, application_name="pgcron db", prepare_threshold=None)
 
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=pool.NullPool)
     with refusals_translated(), _driver_errors_unwrapped(), engine.connect() as connection:
+        # All is one transaction, and the limit its own: a pooler refuses settings at the start of a session.
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
         yield connection
 
 
@@ -140,9 +151,14 @@ def _prepare_roles_and_schema(connection: Connection) -> None:
     driver.execute("SELECT pg_advisory_xact_lock(%s)", (UPGRADE_LOCK,))
     for role in ROLES:
         driver.execute(CREATE_ROLE.format(role=role))
+    for role in READERS:
+        driver.execute(JOIN_READER.format(role=role))
     driver.execute(JOIN_OWNER)
     driver.execute("CREATE SCHEMA IF NOT EXISTS pgcron AUTHORIZATION pgcron_owner")
     driver.execute("SET LOCAL ROLE pgcron_owner")
+    # Functions and types are everybody's when they are made: not those of this owner.
+    for objects in ("EXECUTE ON FUNCTIONS", "USAGE ON TYPES"):
+        driver.execute(f"ALTER DEFAULT PRIVILEGES REVOKE {objects} FROM PUBLIC")
 
 
 def _config() -> Config:

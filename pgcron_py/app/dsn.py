@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -14,6 +14,12 @@ from pgcron_py.errors import InvalidArguments
 
 MASK = "***"
 SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
+
+# As libpq divides it: urllib knows neither several hosts nor a password with ? or # in it. Up to the last @, lest a part shows.
+URL = re.compile(
+    r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:@/]*)(?::(?P<password>[^/]*))?@)?(?P<rest>[^?]*)(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
 
 
 def checked_url(url: str) -> str:
@@ -34,7 +40,7 @@ def shown_url(url: str) -> str:
         return f"{MASK} (not a database URL)"
     if not SECRETS & params.keys():
         return url
-    return _masked_url(url) if re.match(r"postgres(ql)?://", url) else _masked_pairs(params)
+    return _masked_url(url) if url.startswith(("postgres://", "postgresql://")) else _masked_pairs(params)
 
 
 def _masked_pairs(params: Mapping[str, Any]) -> str:
@@ -42,9 +48,14 @@ def _masked_pairs(params: Mapping[str, Any]) -> str:
 
 
 def _masked_url(url: str) -> str:
-    parts = urlsplit(url)
-    login, at, host = parts.netloc.rpartition("@")
-    user, colon, _ = login.partition(":")
-    pairs = [(k, MASK if k in SECRETS else v) for k, v in parse_qsl(parts.query, keep_blank_values=True)]
-    query = urlencode(pairs, quote_via=quote, safe="/*")
-    return urlunsplit(parts._replace(netloc=f"{user}{colon}{MASK if colon else ''}{at}{host}", query=query))
+    parts = URL.fullmatch(url)
+    assert parts is not None, "libpq could read it"
+    password = f":{MASK}" if parts["password"] is not None else ""
+    login = f"{parts['user']}{password}@" if parts["user"] is not None else ""
+    query = f"?{'&'.join(map(_masked_pair, parts['query'].split('&')))}" if parts["query"] is not None else ""
+    return f"{parts['scheme']}{login}{parts['rest']}{query}"
+
+
+def _masked_pair(pair: str) -> str:
+    name, _, _ = pair.partition("=")
+    return f"{name}={MASK}" if unquote(name) in SECRETS else pair

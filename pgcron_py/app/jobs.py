@@ -21,8 +21,7 @@ from pgcron_py.timetable import Description
 
 NOW = "SELECT clock_timestamp()"
 NAMES = "SELECT name FROM pgcron.cron_job ORDER BY name"
-# By id: the lock order of everybody who locks several jobs.
-LOCK = "SELECT * FROM pgcron.cron_job WHERE name = ANY (%(names)s) ORDER BY id FOR NO KEY UPDATE"
+LOCK = "SELECT * FROM pgcron.lock_jobs(%(names)s)"
 ZONE = "SELECT timezone FROM pgcron.cron_job WHERE name = %(name)s"
 HANDLER = "SELECT handler FROM pgcron.cron_job WHERE name = %(name)s"
 _NOT_WRITTEN = ("name", "is_locked")
@@ -35,7 +34,7 @@ DISABLE = "SELECT pgcron.disable(%(name)s, %(reason)s, %(until)s)"
 SKIP_NEXT = "SELECT pgcron.skip_next(%(name)s)"
 RUN_NOW = "SELECT pgcron.run_now(%(name)s, %(args)s, NULL, %(overlap)s)"
 CANCEL_JOB = "SELECT runs, requests FROM pgcron.cancel_job(%(name)s, %(reason)s)"
-DELETE = "DELETE FROM pgcron.cron_job WHERE id = %(id)s"
+DELETE = "SELECT pgcron.unschedule(%(name)s)"
 
 LIVE_HANDLERS = """
 SELECT DISTINCT h ->> 'name' FROM pgcron.cron_worker w JOIN pgcron.cron_lease e ON e.worker_id = w.id
@@ -172,12 +171,12 @@ def cancel(connection: Connection, name: str, caller: Caller) -> tuple[int, int]
 def delete(connection: Connection, name: str, confirmation: str, caller: Caller) -> None:
     """With all its runs. Raises InvalidArguments unless confirmation is the name; JobIsRunning, JobDeclaredInCode."""
     with transaction(connection, caller):
-        row = locked(connection, [name])[name]
+        require(connection, name)
         if confirmation != name:
             raise InvalidArguments(
                 f"{confirmation!r} is not the job's name: nothing was deleted", hint=f"confirm with {name!r}"
             )
-        connection.execute(DELETE, {"id": row["id"]})
+        connection.execute(DELETE, {"name": name})
 
 
 def locked(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -21,6 +21,8 @@ OLDEST_SERVER, NEWEST_SERVER = 15, 18
 WORKER_CONNECTIONS = 5
 
 SERVER = "SELECT current_setting('server_version_num')::int / 10000, current_setting('server_version')"
+READ_ONLY = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean"
+BACKEND_PID = "SELECT pg_backend_pid()"
 ROLES_OF_USER = """
 SELECT r.name, to_regrole(r.name) IS NOT NULL, CASE WHEN to_regrole(r.name) IS NOT NULL THEN pg_has_role(current_user, r.name, 'USAGE') END
   FROM unnest(%(roles)s::text[]) r (name)
@@ -66,7 +68,7 @@ def check_database(url: str) -> Readiness:
 
 def _checked(connection: Connection, url: str) -> Readiness:
     lines = [Line("ok", "reachable", f"database {connection.info.dbname!r} as {connection.info.user!r}")]
-    lines += _server(connection)
+    lines += [*_server(connection), *_between(connection)]
     try:
         check_schema(connection)
     except DatabaseNotReady as error:
@@ -93,6 +95,19 @@ def _server(connection: Connection) -> Iterator[Line]:
     level: Level = "fail" if major < OLDEST_SERVER else "warn" if major > NEWEST_SERVER else "ok"
     known = "" if level == "ok" else f"; pgcron is tested with {OLDEST_SERVER} to {NEWEST_SERVER}"
     yield Line(level, "server version", f"PostgreSQL {version}{known}")
+
+
+def _between(connection: Connection) -> Iterator[Line]:
+    """What stands between workers and a primary, if anything does."""
+    is_standby, is_read_only = connection.execute(READ_ONLY).fetchone() or (False, False)
+    if is_standby:
+        yield Line("fail", "primary", "this is a standby: it can be read, workers need its primary")
+    elif is_read_only:
+        yield Line("fail", "primary", "transactions are read-only here (default_transaction_read_only): workers write")
+    if value(connection, BACKEND_PID) != connection.info.backend_pid:
+        yield Line(
+            "warn", "pooler", "there is one in between: workers will poll; give them a direct connection if you can"
+        )
 
 
 def _revision(url: str) -> Iterator[Line]:

@@ -24,11 +24,12 @@ Connection = psycopg.Connection[Any]
 CONNECT_TIMEOUT = 5  # seconds
 ACTOR_LENGTH = 200
 
-# Local to the transaction: a pooler may give the next one to somebody else.
+# Local to the transaction: a pooler may give the next one to somebody else, and this one may find what the last one left.
 BEGIN = """
 SELECT set_config('lock_timeout', '1s', true), set_config('statement_timeout', %(limit)s, true),
   set_config('idle_in_transaction_session_timeout', '10s', true), set_config('TimeZone', 'UTC', true),
-  set_config('pgcron.actor', %(actor)s, true), set_config('pgcron.reason', %(reason)s, true)
+  set_config('pgcron.actor', %(actor)s, true), set_config('pgcron.reason', %(reason)s, true), set_config('pgcron.request_id', '', true),
+  set_config('pgcron.silent', '', true), set_config('pgcron.declaring', '', true), set_config('IntervalStyle', 'postgres', true)
 """
 VERSIONS = "SELECT schema_version, min_worker_schema FROM pgcron.cron_meta"
 
@@ -61,8 +62,9 @@ def connected(url: str) -> Iterator[Connection]:
     """
     with refusals_translated():
         connection = psycopg.connect(
-            checked_url(url), connect_timeout=CONNECT_TIMEOUT, application_name="pgcron cli", autocommit=True
-        )
+            checked_url(url), connect_timeout=CONNECT_TIMEOUT, application_name="pgcron cli", autocommit=True,
+            prepare_threshold=None,  # what is prepared stays with the backend, which a pooler gives to the next
+        )  # fmt: skip
         with connection:
             yield connection
 

@@ -17,6 +17,7 @@ from pgcron_py.errors import InvalidArguments
 if TYPE_CHECKING:
     from pgcron_py.app.database import DatabaseState
 
+ROLE_NAMES = ("owner", "worker", "web", "operator", "reader", "sql_author")
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
@@ -142,6 +143,38 @@ def adopt(database_url: str | None) -> None:
     with database(database_url):
         adopt(checked_option(database_url))
     click.echo("adopted: workers may run the jobs of this database")
+
+
+@db.command()
+@json_option
+@database_option
+def roles(as_json: bool, database_url: str | None) -> None:
+    """List the database roles of pgcron, what each may do, and which login roles have it."""
+    from pgcron_py.app.rights import RIGHTS, holders
+
+    with database(database_url) as connection:
+        logins = holders(connection)
+    if as_json:
+        output.print_json(
+            [{"role": r.name, "group": r.group, "allows": r.allows, "logins": logins[r.name]} for r in RIGHTS]
+        )
+    else:
+        lines = [(r.name, r.allows, ", ".join(logins[r.name]) or "-") for r in RIGHTS]
+        output.table(("role", "may", "login roles"), lines, empty="")
+
+
+@db.command()
+@click.option("--role", required=True, type=click.Choice(ROLE_NAMES), help="What to give: see `pgcron db roles`.")
+@click.option("--to", "login", required=True, metavar="LOGIN", help="The database role that gets it.")
+@click.option("--revoke", is_flag=True, help="Take it instead.")
+@database_option
+def grant(role: str, login: str, revoke: bool, database_url: str | None) -> None:
+    """Give a login role the rights of a worker, the web admin, an operator, a reader, an author of SQL or the owner."""
+    from pgcron_py.app.rights import grant
+
+    with database(database_url) as connection:
+        grant(connection, role, login, revoke=revoke)
+    click.echo(f"{login} is {'no longer' if revoke else 'now'} a pgcron {role.replace('_', ' ')}")
 
 
 @db.command("install-compat")

@@ -38,16 +38,17 @@ COLUMNS = """
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), col_description(a.attrelid, a.attnum) FROM pg_attribute a
  WHERE a.attrelid = format('pgcron.%%I', %s::text)::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
-# What readers may call, and what people do. The rest is for triggers and workers, or what others are made of.
+# What people call, with the least role that may. The rest is for triggers and workers, or what others are made of.
 FUNCTIONS = """
-SELECT p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), obj_description(p.oid, 'pg_proc') FROM pg_proc p
+SELECT p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
+    CASE WHEN has_function_privilege('pgcron_reader', p.oid, 'EXECUTE') THEN 'reader'
+         WHEN has_function_privilege('pgcron_operator', p.oid, 'EXECUTE') THEN 'operator' ELSE 'web' END, obj_description(p.oid, 'pg_proc') FROM pg_proc p
  WHERE p.pronamespace = 'pgcron'::regnamespace AND NOT p.proname LIKE 'schedule\\_%%' AND NOT p.proname = ANY (%s)
-   AND p.prorettype <> 'trigger'::regtype AND has_function_privilege('pgcron_worker', p.oid, 'EXECUTE') ORDER BY 1, 2
+   AND p.prorettype <> 'trigger'::regtype AND has_function_privilege('pgcron_web', p.oid, 'EXECUTE') ORDER BY 1, 2
 """
 INNER = [
-    "actor", "ask_for_retries", "beat", "bucket_ms", "bucket_of", "check_schedule_text", "check_schedules", "count_some_runs", "declare_jobs",
-    "disable_struck_jobs", "finish_run", "finish_runs", "histogram_of", "histogram_plus", "job_timing", "lag_ms", "leave", "look", "purge_rest",
-    "purge_runs", "register_worker", "show_requests", "undeclare_jobs", "utc_day", "uuid_v7",
+    "audit_hash", "alone_gate", "blackout_until", "bucket_ms", "bucket_of", "histogram_of", "histogram_plus", "is_owner", "jittered_start", "lag_ms",
+    "limit_use", "names_of", "release_numbers", "skipped_reading", "slowest_run", "utc_day",
 ]  # fmt: skip
 TABLES = "SELECT c.relname, obj_description(c.oid, 'pg_class') FROM pg_class c WHERE c.relnamespace = 'pgcron'::regnamespace AND c.relkind = 'r' AND c.relname <> 'alembic_version' ORDER BY 1"
 
@@ -69,14 +70,15 @@ def _views(connection: Connection) -> Iterator[str]:
 def _functions(connection: Connection) -> Iterator[str]:
     yield "## Functions\n"
     yield "Errors have SQLSTATEs of their own, `PC001` and so on, a hint and often the field: [the list](../sql/README.md#functions-for-people).\n"
-    yield "| function | returns | what |\n|---|---|---|"
-    for name, arguments, result, text in connection.execute(FUNCTIONS, (INNER,)).fetchall():
+    yield "The role is the least that may call it: an operator may what a reader may, the web and owners all of them.\n"
+    yield "| function | returns | role | what |\n|---|---|---|---|"
+    for name, arguments, result, role, text in connection.execute(FUNCTIONS, (INNER,)).fetchall():
         signature = re.sub(
-            r"(DEFAULT [^:,]+)::[a-z]+",
+            r"(DEFAULT [^:,]+)::[a-z]+(\[\])?",
             r"\1",
             f"{name}({arguments})".replace("timestamp with time zone", "timestamptz"),
         )
-        yield f"| `{signature}` | {_cell(result.replace('timestamp with time zone', 'timestamptz'))} | {_cell(text)} |"
+        yield f"| `{signature}` | {_cell(result.replace('timestamp with time zone', 'timestamptz'))} | {role} | {_cell(text)} |"
     yield ""
 
 

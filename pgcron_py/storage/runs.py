@@ -23,9 +23,10 @@ SELECT l.id, l.job_id, l.attempt, j.max_attempts, j.is_idempotent, j.backoff_ms,
 """
 
 # The executor says, before a transactional handler begins, which backend carries it; nobody's row any more = lease lost.
+# Behind a pooler this backend carries whatever comes next, and ending it would hit a stranger.
 MARK_BACKEND = """
-UPDATE pgcron.cron_log SET backend_pid = pg_backend_pid(),
-  backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
+UPDATE pgcron.cron_log SET backend_pid = CASE WHEN NOT %(is_pooled)s THEN pg_backend_pid() END,
+  backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid() AND NOT %(is_pooled)s)
  WHERE id = %(run)s AND worker_id = %(worker)s AND status = 'RUNNING'
 """
 

@@ -38,12 +38,14 @@ REFUSALS = (
     Refusal(errors.UnknownTimeZone, 400, "PC013"),
     Refusal(errors.InvalidArguments, 422, "PC014"),
     Refusal(errors.NotPermitted, 403, "PC015"),
+    Refusal(errors.StaleVersion, 409, "PC016"),
     Refusal(errors.InvalidDeclaration, 422),
     Refusal(errors.NotSignedIn, 401),
     Refusal(errors.TooManyRequests, 429),
     Refusal(errors.LockNotAvailable, 503),
     Refusal(errors.DatabaseUnavailable, 503),
     Refusal(errors.DatabaseNotReady, 503),
+    Refusal(errors.DatabaseIsReadOnly, 503),
     Refusal(errors.PgCronError, 500),
 )
 ERROR_OF_SQLSTATE = {row.sqlstate: row.error for row in REFUSALS if row.sqlstate}
@@ -57,6 +59,7 @@ def http_status(error: errors.PgCronError) -> int:
 
 # Lock not available, deadlock, serialization failure: the statement may simply be sent again.
 RETRIED_SQLSTATES = frozenset({"55P03", "40P01", "40001"})
+READ_ONLY = "25006"
 
 # The DETAIL of PC002, as sql/functions/schedule_items_v01.sql writes it.
 _PLACE = re.compile(r"(?:field: (?P<field>\w+), )?column: (?P<column>\d+), code: (?P<code>\w+)")
@@ -85,13 +88,15 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
     if state == "23505" and error.diag.constraint_name == "cron_job_name_key":
         return errors.InvalidArguments("name: another job has this name", hint="choose another name")
     if state == "42501":
-        return errors.PgCronError(message, hint="connect as a member of pgcron_owner (see `pgcron db`)")
+        return errors.NotPermitted(message, hint="`pgcron db roles` tells which role may do what")
+    if state == READ_ONLY:
+        return errors.DatabaseIsReadOnly()
     if state in RETRIED_SQLSTATES:
         return errors.LockNotAvailable(message)
     if state in {"3F000", "42P01", "42883"}:
         return errors.DatabaseNotReady("schema pgcron is missing or incomplete", hint="run `pgcron db upgrade`")
     if isinstance(error, psycopg.OperationalError):
-        return errors.DatabaseUnavailable(f"the database did not answer: {_first_line(error)}")
+        return errors.DatabaseUnavailable(f"the database did not answer: {_reason(error)}")
     return None
 
 
@@ -116,5 +121,8 @@ def _invalid_schedule(message: str, detail: str, hint: str | None) -> errors.Inv
     )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _reason(error: BaseException) -> str:
+    """On one line; of each host where there were several."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    of_hosts = [line.partition("connection failed: ")[2] or line for line in lines if line.startswith("- host: ")]
+    return "; ".join(of_hosts) or lines[0]

@@ -102,8 +102,9 @@ class ExcludingPlan(_Listed):
         """Up to when, at least, everything from an instant on is excluded; None when it is not."""
         wall = instant.astimezone(self.zone).replace(tzinfo=None, fold=0)
         ends = [end for exclusion in self.exclusions if (end := exclusion.end_of(wall))]
-        # The clocks may change on the way, so at least a minute on, and never past the same reading's first pass.
-        return max(instant_of(max(ends), self.zone, fold=0), instant + _MINUTE) if ends else None
+        # The clocks may change on the way, so at least this minute, and never past the same reading's first pass.
+        minute_ends = instant - timedelta(seconds=wall.second) + _MINUTE
+        return max(instant_of(max(ends), self.zone, fold=0), minute_ends) if ends else None
 
     def _next(self, after: datetime) -> datetime | None:
         found = self.plan.next_after(after)

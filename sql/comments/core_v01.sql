@@ -185,6 +185,10 @@ COMMENT ON COLUMN pgcron.cron_lease.ttl_ms IS 'Length of the lease, milliseconds
 COMMENT ON COLUMN pgcron.cron_lease.beat_at IS 'The worker''s last beat.';
 COMMENT ON COLUMN pgcron.cron_lease.was_renewed IS 'Renewed after an outage and not beaten since: it won''t be renewed again.';
 
+COMMENT ON TABLE pgcron.cron_actor_key IS 'The key of the seal by which act_as() marks an actor; only the owner reads it.';
+COMMENT ON COLUMN pgcron.cron_actor_key.id IS 'Always 1.';
+COMMENT ON COLUMN pgcron.cron_actor_key.key IS 'Random, made by the migration.';
+
 COMMENT ON TABLE pgcron.cron_audit IS 'Who changed what, from where and why; append-only, written by triggers.';
 COMMENT ON COLUMN pgcron.cron_audit.id IS 'Identity of the entry.';
 COMMENT ON COLUMN pgcron.cron_audit.at IS 'When.';

@@ -1,11 +1,5 @@
 -- The functions that pg_cron has, with its parameters and its messages for what is wrong.
 
--- SET ROLE tells who calls a SECURITY DEFINER function: such a function can't change it itself.
-CREATE OR REPLACE FUNCTION cron.caller() RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
-  SELECT CASE current_setting('role') WHEN 'none' THEN session_user::text ELSE current_setting('role') END
-$$;
-COMMENT ON FUNCTION cron.caller() IS 'Who calls: the role of SET ROLE, or else of the session.';
-
 CREATE OR REPLACE FUNCTION cron.must_be_granted(p_role text) RETURNS void LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
 BEGIN
   IF NOT pg_has_role(p_role, 'pgcron_sql_author', 'USAGE') AND NOT pg_has_role(p_role, 'pgcron_owner', 'USAGE') THEN
@@ -111,7 +105,7 @@ SET search_path = cron, pg_catalog, pg_temp AS $$
 DECLARE
   can_login boolean;
 BEGIN
-  IF NOT cron.is_admin(cron.caller()) THEN
+  IF NOT cron.is_admin(pgcron.caller()::text) THEN
     RAISE EXCEPTION 'must be superuser to %', p_what USING ERRCODE = 'XX000', HINT = 'members of pgcron_owner may, too';
   END IF;
   SELECT rolcanlogin INTO can_login FROM pg_roles WHERE rolname = p_username;
@@ -129,7 +123,7 @@ CREATE OR REPLACE FUNCTION cron.save_job(p_name text, p_schedule text, p_command
   p_active boolean)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = cron, pg_catalog, pg_temp AS $$
 DECLARE
-  me CONSTANT text := cron.caller();
+  me CONSTANT text := pgcron.caller()::text;
   owner CONSTANT text := CASE WHEN p_username IS NULL THEN me ELSE cron.checked_user(p_username, 'create a job for another role') END;
   target CONSTANT text := coalesce(p_database, current_database());
   translated CONSTANT text := cron.stored_schedule(p_schedule);
@@ -189,7 +183,7 @@ COMMENT ON FUNCTION cron.tidy() IS 'Deletes jobs that were unscheduled 30 days a
 CREATE OR REPLACE FUNCTION cron.remove_job(p_jobid bigint, p_name text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = cron, pg_catalog, pg_temp AS $$
 DECLARE
-  me CONSTANT text := cron.caller();
+  me CONSTANT text := pgcron.caller()::text;
   known cron.entry;
   runs bigint;
 BEGIN
@@ -217,7 +211,7 @@ CREATE OR REPLACE FUNCTION cron.change_job(p_jobid bigint, p_schedule text, p_co
   p_active boolean)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = cron, pg_catalog, pg_temp AS $$
 DECLARE
-  me CONSTANT text := cron.caller();
+  me CONSTANT text := pgcron.caller()::text;
   new_user text;
   known cron.entry;
   translated text;

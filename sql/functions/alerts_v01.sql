@@ -49,7 +49,7 @@ CREATE FUNCTION pgcron.ping_ends(p_runs uuid[], p_retried uuid[], p_jobs uuid[])
 $$;
 COMMENT ON FUNCTION pgcron.ping_ends(uuid[], uuid[], uuid[]) IS 'Has the ends of runs of these jobs told to their ping_url.';
 
-CREATE FUNCTION pgcron.acknowledge(p_alert uuid) RETURNS boolean LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.acknowledge(p_alert uuid) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE pgcron.cron_alert SET acknowledged_at = clock_timestamp(), acknowledged_by = left(pgcron.actor(), 200)
    WHERE id = p_alert AND acknowledged_at IS NULL;
@@ -62,7 +62,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.acknowledge(uuid) IS 'Says that somebody cares for an alert: pgcron.health counts it no more. False when somebody said so before.';
 
-CREATE FUNCTION pgcron.mark_read(p_messages uuid[] DEFAULT NULL) RETURNS integer LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.mark_read(p_messages uuid[] DEFAULT NULL) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   read_count integer;
 BEGIN

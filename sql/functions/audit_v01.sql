@@ -71,7 +71,7 @@ LANGUAGE sql STABLE SET search_path = pgcron, pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION pgcron.state_at(timestamptz) IS 'Which jobs there were at an instant, whether enabled, and by which schedule: rebuilt from the audit.';
 
-CREATE FUNCTION pgcron.revert(p_audit uuid) RETURNS text LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.revert(p_audit uuid) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   entry pgcron.cron_audit;
   name_ text;

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION pgcron.backfill(p_name text, p_from timestamptz, p_to timestamptz, p_overlap text DEFAULT 'buffer_all',
   p_per_minute integer DEFAULT NULL, p_reason text DEFAULT NULL) RETURNS uuid
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   most CONSTANT integer := 10000;
   job pgcron.cron_job;
@@ -45,7 +45,7 @@ COMMENT ON FUNCTION pgcron.backfill(text, timestamptz, timestamptz, text, intege
   'Asks for a run of every occurrence of a job from p_from to p_to, both included, in the past; at most 10,000. p_overlap: what becomes of one whose turn comes while the job runs; p_per_minute: most starts in a minute. Returns the backfill''s id.';
 
 CREATE FUNCTION pgcron.cancel_backfill(p_backfill uuid, p_reason text DEFAULT NULL) RETURNS integer
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   job uuid;
   cancelled integer;

@@ -14,7 +14,7 @@ COMMENT ON FUNCTION pgcron.jobs_matching(text, text, boolean) IS
   'Jobs with this tag and a name like this one, in which * is any text and ? any character; all of them only when asked so.';
 
 CREATE FUNCTION pgcron.bulk(p_action text, p_tag text DEFAULT NULL, p_name text DEFAULT NULL, p_all boolean DEFAULT false, p_value text DEFAULT NULL,
-  p_until timestamptz DEFAULT NULL) RETURNS TABLE (job text, outcome text, message text) LANGUAGE plpgsql
+  p_until timestamptz DEFAULT NULL) RETURNS TABLE (job text, outcome text, message text) LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pgcron, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -25,6 +25,10 @@ BEGIN
     RAISE EXCEPTION 'the action is %', coalesce(quote_literal(p_action), 'NULL') USING ERRCODE = 'PC014', DETAIL = 'field: action', HINT = 'choose enable, disable, tag, untag or run';
   ELSIF p_action IN ('tag', 'untag') AND coalesce(btrim(p_value), '') = '' THEN
     RAISE EXCEPTION 'no tag is given' USING ERRCODE = 'PC014', DETAIL = 'field: value', HINT = 'give the tag as p_value';
+  END IF;
+  IF p_action IN ('tag', 'untag') AND NOT has_function_privilege(pgcron.caller(), 'pgcron.alter_job(text, jsonb, integer)', 'EXECUTE') THEN
+    RAISE EXCEPTION 'role % may not change jobs', quote_ident(pgcron.caller()) USING ERRCODE = 'PC015', DETAIL = 'field: action',
+      HINT = 'it may enable, disable and run them; for more: pgcron db grant --role web or owner';
   END IF;
   PERFORM set_config('pgcron.silent', 'on', true);
   FOR one IN SELECT * FROM pgcron.jobs_matching(p_tag, p_name, p_all) LOOP
@@ -38,11 +42,11 @@ BEGIN
           changes := one.is_enabled;
           PERFORM pgcron.disable(one.name, p_value, p_until);
         WHEN 'tag' THEN
-          UPDATE pgcron.cron_job SET tags = tags || p_value WHERE id = one.id AND p_value <> ALL (tags);
-          changes := FOUND;
+          changes := p_value <> ALL (one.tags);
+          PERFORM pgcron.alter_job(one.name, jsonb_build_object('tags', one.tags || p_value)) WHERE changes;
         WHEN 'untag' THEN
-          UPDATE pgcron.cron_job SET tags = array_remove(tags, p_value) WHERE id = one.id AND p_value = ANY (tags);
-          changes := FOUND;
+          changes := p_value = ANY (one.tags);
+          PERFORM pgcron.alter_job(one.name, jsonb_build_object('tags', array_remove(one.tags, p_value))) WHERE changes;
         ELSE
           PERFORM pgcron.run_now(one.name);
           changes := true;

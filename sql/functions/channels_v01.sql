@@ -56,13 +56,13 @@ END $$;
 CREATE TRIGGER cron_channel_audit AFTER INSERT OR UPDATE OR DELETE ON pgcron.cron_channel FOR EACH ROW EXECUTE FUNCTION pgcron.cron_channel_audit();
 
 CREATE FUNCTION pgcron.add_channel(p_name text, p_url text, p_events text[] DEFAULT NULL, p_tags text[] DEFAULT NULL, p_jobs text[] DEFAULT NULL,
-  p_secret text DEFAULT NULL) RETURNS uuid LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+  p_secret text DEFAULT NULL) RETURNS uuid LANGUAGE sql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
   INSERT INTO pgcron.cron_channel (name, url, events, tags, jobs, secret) VALUES (p_name, p_url, p_events, p_tags, p_jobs, p_secret) RETURNING id
 $$;
 COMMENT ON FUNCTION pgcron.add_channel(text, text, text[], text[], text[], text) IS
   'Adds a channel: a URL of apprise, or webhook+https:// with a secret to sign with; events, tags of jobs and names of jobs (with *) that it wants, NULL: all.';
 
-CREATE FUNCTION pgcron.edit_channel(p_name text, p_changes jsonb) RETURNS void LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.edit_channel(p_name text, p_changes jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   unknown text;
 BEGIN
@@ -77,13 +77,13 @@ END $$;
 COMMENT ON FUNCTION pgcron.edit_channel(text, jsonb) IS
   'Changes of a channel what the object names: name, url, secret, events, tags, jobs, is_enabled; null takes a secret or a filter away.';
 
-CREATE FUNCTION pgcron.remove_channel(p_name text) RETURNS void LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.remove_channel(p_name text) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
   DELETE FROM pgcron.cron_channel WHERE id = pgcron.channel_id(p_name)
 $$;
 COMMENT ON FUNCTION pgcron.remove_channel(text) IS 'Removes a channel, and what waited to be sent to it.';
 
 CREATE FUNCTION pgcron.mute(p_channel text DEFAULT NULL, p_job text DEFAULT NULL, p_until timestamptz DEFAULT NULL, p_from timestamptz DEFAULT NULL,
-  p_reason text DEFAULT NULL) RETURNS uuid LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+  p_reason text DEFAULT NULL) RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   window_id uuid;
   begins timestamptz := coalesce(p_from, clock_timestamp());
@@ -100,7 +100,7 @@ END $$;
 COMMENT ON FUNCTION pgcron.mute(text, text, timestamptz, timestamptz, text) IS
   'Holds messages back for a time: of a channel, about a job, or all. What is still wrong at the end is told then; the rest is not.';
 
-CREATE FUNCTION pgcron.unmute(p_channel text DEFAULT NULL, p_job text DEFAULT NULL) RETURNS integer LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.unmute(p_channel text DEFAULT NULL, p_job text DEFAULT NULL) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   channel uuid := CASE WHEN p_channel IS NOT NULL THEN pgcron.channel_id(p_channel) END;
   job uuid := CASE WHEN p_job IS NOT NULL THEN pgcron.job_id(p_job) END;
@@ -114,7 +114,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.unmute(text, text) IS 'Ends the windows that mute() made for just this: of this channel, about this job, or all; how many.';
 
-CREATE FUNCTION pgcron.retry_deliveries(p_channel text DEFAULT NULL) RETURNS integer LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.retry_deliveries(p_channel text DEFAULT NULL) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   channel uuid := CASE WHEN p_channel IS NOT NULL THEN pgcron.channel_id(p_channel) END;
   again integer;
@@ -127,7 +127,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.retry_deliveries(text) IS 'Sends at once what was given up or waits for its next attempt, to a channel or to all; how many.';
 
-CREATE FUNCTION pgcron.test_channel(p_name text) RETURNS uuid LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.test_channel(p_name text) RETURNS uuid LANGUAGE sql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
   INSERT INTO pgcron.cron_outbox (event, payload) VALUES ('test', jsonb_build_object('channel', pgcron.channel_id(p_name), 'by', pgcron.actor())) RETURNING id
 $$;
 COMMENT ON FUNCTION pgcron.test_channel(text) IS 'Has a worker send a test message to a channel; the message''s id.';

@@ -21,7 +21,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.checked_changes(jsonb) IS 'Changes of a definition with what follows from them; raises invalid_arguments (PC014) for a field that jobs don''t have.';
 
-CREATE FUNCTION pgcron.alter_job(p_name text, p_changes jsonb) RETURNS integer LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.refuse_stale(p_job pgcron.cron_job, p_version integer) RETURNS void LANGUAGE plpgsql STABLE
+SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  change pgcron.cron_audit;
+BEGIN
+  SELECT * INTO change FROM pgcron.cron_audit a WHERE a.job_id = p_job.id ORDER BY a.job_version DESC LIMIT 1;
+  RAISE EXCEPTION 'job % was changed by % at %: it has version %, not %', quote_literal(p_job.name), coalesce(change.actor, 'somebody'),
+      to_char(change.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'), p_job.version, p_version
+    USING ERRCODE = 'PC016', DETAIL = 'field: version', HINT = 'read it again, then decide what to change';
+END $$;
+COMMENT ON FUNCTION pgcron.refuse_stale(pgcron.cron_job, integer) IS 'Raises stale_version (PC016) with who changed a job meanwhile, and when.';
+
+CREATE FUNCTION pgcron.alter_job(p_name text, p_changes jsonb, p_version integer DEFAULT NULL) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   changes jsonb := pgcron.checked_changes(p_changes);
   columns text;
@@ -30,20 +43,23 @@ DECLARE
 BEGIN
   SELECT string_agg(quote_ident(k), ', ') INTO columns FROM jsonb_object_keys(changes) k;
   SELECT * INTO job FROM pgcron.cron_job WHERE id = pgcron.job_id(p_name) FOR NO KEY UPDATE;
-  IF columns IS NULL THEN
+  IF job.version <> p_version THEN
+    PERFORM pgcron.refuse_stale(job, p_version);
+  ELSIF columns IS NULL THEN
     RETURN job.version;
   END IF;
+  PERFORM pgcron.check_lock(job, jsonb_populate_record(job, changes), pgcron.caller());
   EXECUTE format('UPDATE pgcron.cron_job j SET (%1$s) = (SELECT %1$s FROM jsonb_populate_record($1, $2)) WHERE j.id = $3 RETURNING j.version', columns)
     INTO version_ USING job, changes, job.id;
   RETURN version_;
 EXCEPTION WHEN invalid_text_representation OR datetime_field_overflow OR invalid_datetime_format OR numeric_value_out_of_range THEN
   RAISE EXCEPTION '%', SQLERRM USING ERRCODE = 'PC014', DETAIL = 'field: changes', HINT = 'give each field a value of its type';
 END $$;
-COMMENT ON FUNCTION pgcron.alter_job(text, jsonb) IS
-  'Changes fields of a job, such as {"schedule": "0 4 * * *", "timeout_ms": 60000}; null sets a field to nothing. Returns the job''s version.';
+COMMENT ON FUNCTION pgcron.alter_job(text, jsonb, integer) IS
+  'Changes fields of a job, such as {"schedule": "0 4 * * *", "timeout_ms": 60000}; null sets a field to nothing. With a version: refused (PC016) when the job is at another. Returns the job''s version.';
 
 CREATE FUNCTION pgcron.create_job(p_name text, p_definition jsonb, p_is_enabled boolean DEFAULT true, p_origin text DEFAULT 'sql') RETURNS uuid
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   definition jsonb := pgcron.checked_changes(p_definition);
   columns text;
@@ -64,7 +80,7 @@ COMMENT ON FUNCTION pgcron.create_job(text, jsonb, boolean, text) IS
   'Makes a job from its fields, such as {"schedule": "@daily", "handler": "shop:report", "timeout_ms": 60000}. Returns its id.';
 
 CREATE FUNCTION pgcron.schedule(p_name text, p_schedule text, p_handler text, p_args jsonb DEFAULT '{}', p_timezone text DEFAULT 'UTC',
-  p_options jsonb DEFAULT '{}') RETURNS uuid LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+  p_options jsonb DEFAULT '{}') RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   definition jsonb := p_options || jsonb_build_object('schedule', p_schedule, 'handler', p_handler, 'args', p_args, 'timezone', p_timezone);
   job uuid;
@@ -79,10 +95,15 @@ END $$;
 COMMENT ON FUNCTION pgcron.schedule(text, text, text, jsonb, text, jsonb) IS
   'Makes a job, or changes the one of this name: schedule, handler, arguments, zone, and further fields as options, such as {"timeout_ms": 60000}. Returns its id.';
 
-CREATE FUNCTION pgcron.unschedule(p_name text) RETURNS void LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
-  DELETE FROM pgcron.cron_job WHERE id = pgcron.job_id(p_name);
-$$;
-COMMENT ON FUNCTION pgcron.unschedule(text) IS 'Deletes a job with all its runs; refused while it runs (PC008) and while code declares it (PC009).';
+CREATE FUNCTION pgcron.unschedule(p_name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  job pgcron.cron_job;
+BEGIN
+  SELECT * INTO job FROM pgcron.cron_job WHERE id = pgcron.job_id(p_name) FOR UPDATE;
+  PERFORM pgcron.check_lock(job, NULL, pgcron.caller());
+  DELETE FROM pgcron.cron_job WHERE id = job.id;
+END $$;
+COMMENT ON FUNCTION pgcron.unschedule(text) IS 'Deletes a job with all its runs; refused while it runs (PC008), while code declares it (PC009) and while it is locked (PC003).';
 
 CREATE FUNCTION pgcron.plan(p_name text, p_schedule text, p_timezone text DEFAULT NULL, p_n integer DEFAULT 10)
 RETURNS TABLE (at timestamptz, by_now boolean, by_new boolean, effect text) LANGUAGE plpgsql STABLE SET search_path = pgcron, pg_catalog, pg_temp AS $$
@@ -122,7 +143,7 @@ CREATE FUNCTION pgcron.describe(p_name text) RETURNS TABLE (field text, value te
 $$;
 COMMENT ON FUNCTION pgcron.describe(text) IS 'A job in lines: its state, what blocks it, its definition, its next runs in its own zone, its counts.';
 
-CREATE FUNCTION pgcron.purge_logs(p_days integer) RETURNS bigint LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.purge_logs(p_days integer) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   batch record;
   last uuid := '00000000-0000-0000-0000-000000000000';

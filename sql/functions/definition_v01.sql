@@ -63,8 +63,16 @@ CREATE FUNCTION pgcron.definition_columns() RETURNS text[] LANGUAGE sql IMMUTABL
 $$;
 COMMENT ON FUNCTION pgcron.definition_columns() IS 'The columns of cron_job that people may write.';
 
-CREATE FUNCTION pgcron.actor() RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT coalesce(nullif(current_setting('pgcron.actor', true), ''), session_user::text)
-$$;
-COMMENT ON FUNCTION pgcron.actor() IS
-  'Who acts: the transaction''s pgcron.actor setting when the application gave one, else the database role.';
+CREATE FUNCTION pgcron.check_lock(p_old pgcron.cron_job, p_new pgcron.cron_job, p_role name) RETURNS void LANGUAGE plpgsql STABLE
+SET search_path = pgcron, pg_catalog, pg_temp AS $$
+DECLARE
+  free CONSTANT text[] := '{is_enabled,disabled_reason,disabled_until,skip_until}';
+BEGIN
+  IF p_old.is_locked AND NOT pg_has_role(p_role, 'pgcron_owner', 'USAGE') AND pgcron.job_definition(p_old) - free <> coalesce(pgcron.job_definition(p_new) - free, '{}') THEN
+    RAISE EXCEPTION 'job % is locked: its definition can''t be changed', quote_literal(p_old.name)
+      USING ERRCODE = 'PC003', DETAIL = 'field: is_locked',
+      HINT = 'change it in the code that declares it, or as a member of pgcron_owner; it can be enabled and disabled';
+  END IF;
+END $$;
+COMMENT ON FUNCTION pgcron.check_lock(pgcron.cron_job, pgcron.cron_job, name) IS
+  'Raises job_locked (PC003) when a role that is no owner changes more of a locked job than whether it is enabled; no new row: it deletes it.';

@@ -4,7 +4,8 @@
 CREATE FUNCTION pgcron.schedule_excluded_until(excluded text[], name text, instant timestamp) RETURNS timestamp
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
-  wall timestamp := date_trunc('minute', pgcron.schedule_wall_at(instant));
+  reading timestamp := pgcron.schedule_wall_at(instant);
+  wall timestamp := date_trunc('minute', reading);
   ends timestamp;
   t pgcron.timetable;
   text_ text;
@@ -19,7 +20,7 @@ BEGIN
   END LOOP;
   last_pass := pgcron.schedule_instant_of(ends);
   RETURN GREATEST(coalesce(pgcron.schedule_first_pass(ends, last_pass), last_pass),
-    CASE WHEN ends IS NOT NULL THEN instant + interval '1 minute' END);
+    CASE WHEN ends IS NOT NULL THEN instant - (reading - wall) + interval '1 minute' END);
 END $$;
 COMMENT ON FUNCTION pgcron.schedule_excluded_until(text[], text, timestamp) IS
   'Up to when, at least, the session''s zone excludes everything from an instant (UTC) on; NULL when it is not excluded.';

@@ -36,7 +36,7 @@ COMMENT ON FUNCTION pgcron.close_gate(uuid, uuid) IS
 CREATE FUNCTION pgcron.set_blackout(p_name text, p_starts_at timestamptz DEFAULT NULL, p_ends_at timestamptz DEFAULT NULL,
   p_schedule text DEFAULT NULL, p_duration interval DEFAULT NULL, p_timezone text DEFAULT 'UTC', p_job text DEFAULT NULL,
   p_tag text DEFAULT NULL, p_action text DEFAULT 'skip', p_reason text DEFAULT NULL) RETURNS uuid
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   found_id uuid;
 BEGIN
@@ -52,7 +52,7 @@ END $$;
 COMMENT ON FUNCTION pgcron.set_blackout(text, timestamptz, timestamptz, text, interval, text, text, text, text, text) IS
   'Makes or changes a blackout window: once (p_starts_at, p_ends_at) or whenever p_schedule fires, for p_duration; for a job, a tag or all; skip or delay. Returns its id.';
 
-CREATE FUNCTION pgcron.remove_blackout(p_name text) RETURNS void LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.remove_blackout(p_name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
   DELETE FROM pgcron.cron_blackout WHERE name = p_name;
   IF NOT FOUND THEN
@@ -62,7 +62,7 @@ END $$;
 COMMENT ON FUNCTION pgcron.remove_blackout(text) IS 'Removes a blackout window; jobs that it delayed start at the time that was set.';
 
 CREATE FUNCTION pgcron.set_limit(p_kind text, p_name text, p_max_running integer DEFAULT NULL, p_per_minute integer DEFAULT NULL,
-  p_burst integer DEFAULT 1) RETURNS void LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+  p_burst integer DEFAULT 1) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
   INSERT INTO pgcron.cron_limit AS l (kind, name, max_running, per_minute, burst, created_by)
   VALUES (p_kind, p_name, p_max_running, p_per_minute, p_burst, left(pgcron.actor(), 200))
@@ -72,7 +72,7 @@ END $$;
 COMMENT ON FUNCTION pgcron.set_limit(text, text, integer, integer, integer) IS
   'Limits a queue, tag or handler in the whole fleet: so many runs at a time, or so many starts in a minute, with a burst of so many at once.';
 
-CREATE FUNCTION pgcron.remove_limit(p_kind text, p_name text) RETURNS void LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.remove_limit(p_kind text, p_name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
   DELETE FROM pgcron.cron_limit WHERE kind = p_kind AND name = p_name;
   IF NOT FOUND THEN

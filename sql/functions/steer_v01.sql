@@ -12,7 +12,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.job_id(text) IS 'The id of the job with this name; raises job_not_found (PC007).';
 
-CREATE FUNCTION pgcron.enable(p_name text) RETURNS void LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+-- Locking needs the right to write: callers that look before they decide get it for this only.
+CREATE FUNCTION pgcron.lock_jobs(p_names text[]) RETURNS SETOF pgcron.cron_job LANGUAGE sql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
+  SELECT * FROM pgcron.cron_job WHERE name = ANY (p_names) ORDER BY id FOR NO KEY UPDATE
+$$;
+COMMENT ON FUNCTION pgcron.lock_jobs(text[]) IS 'The jobs of these names, locked until the transaction ends, in the order of everybody who locks several: by id.';
+
+CREATE FUNCTION pgcron.enable(p_name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   most CONSTANT integer := 100;
   job pgcron.cron_job;
@@ -37,7 +43,7 @@ COMMENT ON FUNCTION pgcron.enable(text) IS
 
 -- A job that is disabled already only gets another reason and another end.
 CREATE FUNCTION pgcron.disable(p_name text, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
   IF p_until <= clock_timestamp() THEN
     RAISE EXCEPTION 'until is %, which has passed', p_until
@@ -50,7 +56,7 @@ END $$;
 COMMENT ON FUNCTION pgcron.disable(text, text, timestamptz) IS
   'Disables a job, until a time if one is given, and cancels its pending requests; a run that goes on is not touched.';
 
-CREATE FUNCTION pgcron.skip_next(p_name text) RETURNS timestamptz LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.skip_next(p_name text) RETURNS timestamptz LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   job record;
 BEGIN
@@ -66,7 +72,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.skip_next(text) IS 'Turns the next occurrence of a job into a miss (skipped_by_user) when its time comes; returns its instant.';
 
-CREATE FUNCTION pgcron.pause_all(p_reason text DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.pause_all(p_reason text DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE pgcron.cron_meta SET paused_at = clock_timestamp(), paused_by = left(pgcron.actor(), 200), paused_reason = left(p_reason, 1000)
    WHERE paused_at IS NULL;
@@ -75,7 +81,7 @@ END $$;
 COMMENT ON FUNCTION pgcron.pause_all(text) IS
   'The kill switch: no worker claims anything until resume_all(); runs that go on are not touched. False when it was pulled before.';
 
-CREATE FUNCTION pgcron.resume_all() RETURNS boolean LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+CREATE FUNCTION pgcron.resume_all() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE pgcron.cron_meta SET paused_at = NULL, paused_by = NULL, paused_reason = NULL WHERE paused_at IS NOT NULL;
   RETURN FOUND;
@@ -85,7 +91,7 @@ COMMENT ON FUNCTION pgcron.resume_all() IS
 
 CREATE FUNCTION pgcron.run_now(p_name text, p_args jsonb DEFAULT NULL, p_idempotency_key text DEFAULT NULL,
   p_overlap text DEFAULT NULL) RETURNS uuid
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   job uuid := pgcron.job_id(p_name);
   request uuid;
@@ -104,7 +110,7 @@ COMMENT ON FUNCTION pgcron.run_now(text, jsonb, text, text) IS
 -- Cancelling says so on the run and wakes its worker, which ends it; whoever asked first, and why, stays on record.
 -- p_force: without asking its handler first, where it has a process of its own; also after it was asked in vain.
 CREATE FUNCTION pgcron.cancel_run(p_run uuid, p_reason text DEFAULT NULL, p_force boolean DEFAULT false) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   known record;
 BEGIN
@@ -130,7 +136,7 @@ COMMENT ON FUNCTION pgcron.cancel_run(uuid, text, boolean) IS
   'Asks the worker of a run to end it; true unless somebody asked before. The run ends as FAILED (cancelled), which is no strike.';
 
 CREATE FUNCTION pgcron.retry_run(p_run uuid, p_reason text DEFAULT NULL) RETURNS uuid
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   run record;
   request uuid;
@@ -150,7 +156,7 @@ COMMENT ON FUNCTION pgcron.retry_run(uuid, text) IS
   'Asks for another attempt of a run that ended, with its arguments and for its occurrence; returns the request''s id.';
 
 CREATE FUNCTION pgcron.cancel_request(p_request uuid, p_reason text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   job uuid;
   known record;
@@ -181,7 +187,7 @@ $$;
 COMMENT ON FUNCTION pgcron.show_requests(uuid) IS 'Says on a job, which the caller has locked, when its earliest pending request may start.';
 
 CREATE FUNCTION pgcron.cancel_job(p_name text, p_reason text DEFAULT NULL, OUT runs integer, OUT requests integer)
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   job uuid := pgcron.job_id(p_name);
   known uuid;
@@ -200,7 +206,7 @@ END $$;
 COMMENT ON FUNCTION pgcron.cancel_job(text, text) IS 'Cancels what waits and what goes on of a job; the job stays enabled.';
 
 CREATE FUNCTION pgcron.drain_worker(p_worker uuid, p_reason text DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 DECLARE
   known text;
 BEGIN

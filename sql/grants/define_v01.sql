@@ -7,5 +7,6 @@ BEGIN
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made);
   END LOOP;
 END $$;
-GRANT EXECUTE ON FUNCTION pgcron.bulk(text, text, text, boolean, text, timestamptz), pgcron.jobs_matching(text, text, boolean), pgcron.alter_job(text, jsonb), pgcron.checked_changes(jsonb) TO pgcron_worker;
-GRANT EXECUTE ON FUNCTION pgcron.plan(text, text, text, integer), pgcron.describe(text), pgcron.support_bundle(uuid) TO pgcron_worker, pgcron_reader;
+GRANT EXECUTE ON FUNCTION pgcron.bulk(text, text, text, boolean, text, timestamptz), pgcron.jobs_matching(text, text, boolean), pgcron.alter_job(text, jsonb, integer), pgcron.checked_changes(jsonb) TO pgcron_worker;
+GRANT EXECUTE ON FUNCTION pgcron.plan(text, text, text, integer), pgcron.describe(text) TO pgcron_worker, pgcron_reader;
+GRANT EXECUTE ON FUNCTION pgcron.support_bundle(uuid) TO pgcron_worker;  -- it holds stack traces

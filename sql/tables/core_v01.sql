@@ -323,6 +323,13 @@ CREATE TABLE pgcron.cron_miss (
 -- A miss that goes on extends the row that ends where it begins.
 CREATE UNIQUE INDEX cron_miss_covers_to_idx ON pgcron.cron_miss (job_id, covers_to);
 
+CREATE TABLE pgcron.cron_actor_key (
+  id integer PRIMARY KEY DEFAULT 1,
+  key bytea NOT NULL DEFAULT sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')),
+  CONSTRAINT cron_actor_key_one CHECK (id = 1)
+);
+INSERT INTO pgcron.cron_actor_key DEFAULT VALUES;
+
 CREATE TABLE pgcron.cron_audit (
   id uuid PRIMARY KEY DEFAULT pgcron.uuid_v7(),
   at timestamptz NOT NULL DEFAULT clock_timestamp(),

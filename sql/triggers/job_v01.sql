@@ -28,13 +28,7 @@ BEGIN
   IF pgcron.job_definition(OLD) = pgcron.job_definition(NEW) THEN
     RETURN NEW;
   END IF;
-  IF OLD.is_locked AND NOT pg_has_role(current_user, 'pgcron_owner', 'USAGE')
-    AND pgcron.job_definition(OLD) - '{is_enabled,disabled_reason,disabled_until,skip_until}'::text[]
-     <> pgcron.job_definition(NEW) - '{is_enabled,disabled_reason,disabled_until,skip_until}'::text[] THEN
-    RAISE EXCEPTION 'job % is locked: its definition can''t be changed', quote_literal(OLD.name)
-      USING ERRCODE = 'PC003', DETAIL = 'field: is_locked',
-      HINT = 'change it in the code that declares it, or as a member of pgcron_owner; it can be enabled and disabled';
-  END IF;
+  PERFORM pgcron.check_lock(OLD, NEW, current_user);
   IF (NEW.schedule, NEW.extra_schedules, NEW.excluded_schedules, NEW.name)
      IS DISTINCT FROM (OLD.schedule, OLD.extra_schedules, OLD.excluded_schedules, OLD.name) THEN
     PERFORM pgcron.check_schedules(NEW);  -- the name decides what H is
@@ -91,6 +85,7 @@ BEGIN
     RAISE EXCEPTION 'job % is declared in the code of app %: it can only be disabled', quote_literal(OLD.name), quote_literal(OLD.app)
       USING ERRCODE = 'PC009', HINT = 'remove its declaration and release that first, or disable it';
   END IF;
+  PERFORM pgcron.check_lock(OLD, NULL, current_user);
   RETURN OLD;
 END $$;
 CREATE TRIGGER cron_job_before_delete BEFORE DELETE ON pgcron.cron_job

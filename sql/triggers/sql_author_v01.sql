@@ -1,15 +1,15 @@
--- The arguments of pgcron.sql are code: who may write them is a right of its own. Declarations come through declare_jobs(),
--- which is the owner's; what ran before may run again.
+-- The arguments of pgcron.sql are code: who may write them is a right of its own, also for declarations of a worker's
+-- application; what ran before may run again.
 
 CREATE FUNCTION pgcron.must_be_sql_author() RETURNS void LANGUAGE plpgsql STABLE SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
-  IF NOT pg_has_role(current_user, 'pgcron_sql_author', 'USAGE') AND NOT pg_has_role(current_user, 'pgcron_owner', 'USAGE') THEN
-    RAISE EXCEPTION 'role % may not write commands for pgcron.sql', quote_ident(current_user)
-      USING ERRCODE = 'PC015', DETAIL = 'field: args', HINT = format('GRANT pgcron_sql_author TO %I', current_user);
+  IF NOT pg_has_role(pgcron.caller(), 'pgcron_sql_author', 'USAGE') AND NOT pgcron.is_owner() THEN
+    RAISE EXCEPTION 'role % may not write commands for pgcron.sql', quote_ident(pgcron.caller())
+      USING ERRCODE = 'PC015', DETAIL = 'field: args', HINT = format('GRANT pgcron_sql_author TO %I', pgcron.caller());
   END IF;
 END $$;
 COMMENT ON FUNCTION pgcron.must_be_sql_author() IS
-  'Raises not_permitted (PC015) unless the current role is a member of pgcron_sql_author or pgcron_owner.';
+  'Raises not_permitted (PC015) unless the calling role is a member of pgcron_sql_author or pgcron_owner.';
 
 CREATE FUNCTION pgcron.cron_job_sql_author() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 import signal
 import socket
 import statistics
-import subprocess
 import time
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
+from support.bouncer import bouncer_for
 from support.fleet import Fleet, wait_for
 from support.proxy import Proxy, socket_of
 
@@ -375,40 +372,10 @@ def test_disabling_in_psql_stops_a_per_second_job_at_once(fleet: Fleet) -> None:
     assert fleet.broken_invariants() == []
 
 
-def test_behind_a_transaction_pooler_workers_poll_and_say_so(fleet: Fleet, tmp_path: Path) -> None:
-    pgbouncer = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    if pgbouncer is None:
-        pytest.skip("pgbouncer is not installed (apt-get install pgbouncer)")
-    parts, port = urlsplit(fleet.worker_url), 6432 + random.randrange(1000)
-    query = parse_qs(parts.query)
-    (tmp_path / "users").write_text('"t_worker" "test"\n')
-    (tmp_path / "pgbouncer.ini").write_text(f"""
-[databases]
-{parts.path[1:]} = host={query["host"][0]} port={query["port"][0]} user=t_worker password=test
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = trust
-auth_file = {tmp_path}/users
-pool_mode = transaction
-default_pool_size = 4
-""")
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents:
-        if parent.owner() == tmp_path.owner() and str(parent) != "/":
-            parent.chmod(parent.stat().st_mode | 0o011)
-    (tmp_path / "users").chmod(0o644)
-    command = [pgbouncer, str(tmp_path / "pgbouncer.ini")]
-    with (tmp_path / "pgbouncer.log").open("wb") as sink:
-        bouncer = subprocess.Popen(
-            [*command, "-u", "nobody"] if os.geteuid() == 0 else command, stderr=sink, stdout=sink
-        )
-    try:
-        url = f"postgresql://t_worker:test@127.0.0.1:{port}{parts.path}"
-        wait_for(lambda: _answers(url), (tmp_path / "pgbouncer.log").read_text)
+def test_behind_a_transaction_pooler_workers_poll_and_say_so(fleet: Fleet) -> None:
+    with bouncer_for(fleet.worker_url, pool_size=4) as bouncer:
         fleet.app("@app.cron_job('tick', '* * * * * *')\nasync def tick(): ...\n" + PLAIN + LONG)
-        worker = fleet.start(url=url)
+        worker = fleet.start(url=bouncer.url(fleet.worker_url))
         worker.says('"behind_a_pooler"')
         fleet.ended("tick", 3)
         fleet.do("SELECT pgcron.run_now('effect')")
@@ -424,18 +391,6 @@ default_pool_size = 4
         assert time.monotonic() - started < 2  # the beat that tells it comes each 0.8 s
         assert worker.stop() == 0
         assert fleet.broken_invariants() == []
-    finally:
-        bouncer.terminate()
-        bouncer.wait(10)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with psycopg.connect(url, connect_timeout=2) as connection:
-            connection.execute("SELECT 1")
-            return True
-    except psycopg.Error:
-        return False
 
 
 @pytest.mark.parametrize("table", ["cron_reaper", "cron_lease"])

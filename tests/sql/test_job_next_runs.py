@@ -23,6 +23,8 @@ TEXTS = (
     "15 1-3 * * 0",
     "0 0 L * *",
     "5 */30 * * * *",
+    "31 59 * * * *",
+    "0 * * * *",
 )
 EXCLUSIONS = ("* * * * 6,0", "* 2 * * *", "* 22-23,0 * * *", "* * 29 * *")
 ZONES = ("UTC", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "America/Sao_Paulo")
@@ -49,6 +51,13 @@ def test_sql_and_python_name_the_same_occurrences(sql_schedules: psycopg.Connect
         }  # fmt: skip
         (found,) = sql_schedules.execute(ASK, (psycopg.types.json.Jsonb(job), after)).fetchone()
         assert found == following(timing.plan(), after, 6), job
+
+
+def test_the_first_instant_after_an_excluded_hour_is_named(sql_schedules: psycopg.Connection) -> None:
+    job = {"name": "j", "schedule": "31 59 0 * * *", "extra_schedules": ["0 1 * * *"], "excluded_schedules": ["* 0 * * *"],
+           "timezone": "UTC", "anchor_at": "2026-01-01T00:00Z"}  # fmt: skip
+    (found,) = sql_schedules.execute(ASK, (psycopg.types.json.Jsonb(job), datetime(2026, 1, 1, tzinfo=UTC))).fetchone()
+    assert found == [datetime(2026, 1, day, 1, tzinfo=UTC) for day in range(1, 7)]
 
 
 def test_what_is_excluded_for_ever_ends(sql_schedules: psycopg.Connection) -> None:

@@ -32,7 +32,7 @@ def test_a_request_that_waits_is_cancelled_at_once_and_the_job_looks_at_the_next
 def test_a_claim_and_a_cancel_of_the_same_request_have_one_winner(stage: Stage, claim_first: bool) -> None:
     stage.job(due=None)
     request = stage.row("SELECT pgcron.run_now('job') AS id")["id"]
-    worker, claimer, canceller = stage.worker(), stage.actor(), stage.actor()
+    worker, claimer, canceller = stage.worker(), stage.actor(), stage.actor(stage.url)
     if claim_first:
         now, jobs = claimer.begin_claim(worker)
         cancelling = canceller.start_saying("SELECT pgcron.cancel_request(%s)", request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,6 +16,14 @@ async def mine(): ...
 """
 JOB = "INSERT INTO pgcron.cron_job (name, schedule, handler, args, timeout_ms, max_attempts) VALUES (%s, '@yearly', 'pgcron.sql', %s, %s, %s)"
 BACKEND = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'pgcron ' || %s || '%%' AND state = 'active'"
+
+
+@pytest.fixture
+def sql_author(fleet: Fleet) -> Iterator[None]:
+    """The workers' login role may write commands."""
+    fleet.do("GRANT pgcron_sql_author TO t_worker")
+    yield
+    fleet.do("REVOKE pgcron_sql_author FROM t_worker")
 
 
 @pytest.fixture
@@ -174,16 +183,29 @@ def test_a_worker_without_connections_does_not_offer_it_and_leaves_its_jobs_to_o
     assert published["description"].startswith("Runs SQL")
 
 
-def test_code_declares_a_job_of_it(fleet: Fleet) -> None:
-    fleet.app("""
-    from pgcron_workers.handlers.sql import run_sql
-    app.cron_job("tidy", "@yearly", args={"command": "INSERT INTO effect (what) VALUES ('declared')"})(run_sql)
-    """)
+DECLARED = """
+from pgcron_workers.handlers.sql import run_sql
+app.cron_job("tidy", "@yearly", args={"command": "INSERT INTO effect (what) VALUES ('declared')"})(run_sql)
+"""
+
+
+def test_code_declares_a_job_of_it(fleet: Fleet, sql_author: None) -> None:
+    fleet.app(DECLARED)
     fleet.start(PGCRON_SQL_CONNECTIONS=fleet.worker_url)
     fleet.planned()
     fleet.do("SELECT pgcron.run_now('tidy')")
     (run,) = fleet.ended("tidy")
     assert (run["handler"], run["status"]) == ("pgcron.sql", "SUCCESS")
+
+
+def test_a_worker_that_is_no_author_of_sql_declares_none(fleet: Fleet) -> None:
+    fleet.app(DECLARED)
+    worker = fleet.start(ready=False, PGCRON_SQL_CONNECTIONS=fleet.worker_url)
+    assert worker.process.wait(30) != 0
+    assert "role t_worker may not write commands for pgcron.sql" in worker.log
+    assert "GRANT pgcron_sql_author TO t_worker" in worker.log
+    assert "Traceback" not in worker.log
+    assert fleet.rows("SELECT name FROM pgcron.cron_job") == []
 
 
 @pytest.mark.parametrize("text", ["plain-words", "mysql://x", "a=postgresql:///x a=postgresql:///y"])

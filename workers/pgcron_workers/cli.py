@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from pgcron_py.app.dsn import checked_url
 from pgcron_py.errors import InvalidArguments
 from pgcron_py.settings import Settings, load_settings
 from pgcron_workers.builtins import builtins_of
@@ -55,7 +56,7 @@ def worker(**flags: object) -> None:
     if settings.app is None:
         raise InvalidArguments("app is not set", hint="give --app MODULE[:ATTR] or set PGCRON_APP")
     config = WorkerConfig(
-        settings.database_url, settings.app, settings.concurrency, settings.processes, settings.cancel_grace, settings.queues,
+        checked_url(settings.database_url), settings.app, settings.concurrency, settings.processes, settings.cancel_grace, settings.queues,
         settings.lease_ttl, settings.beat, settings.shutdown_grace, settings.log_level, settings.log_retention_days, builtins_of(settings),
     )  # fmt: skip
     supervise(config, settings)

@@ -21,7 +21,7 @@ from pgcron_py.clock import DatabaseClock
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.errors import DatabaseNotReady
 from pgcron_py.storage import claims, guards, runs, workers
-from pgcron_py.storage.sqlstates import RETRIED_SQLSTATES
+from pgcron_py.storage.sqlstates import RETRIED_SQLSTATES, translated
 from pgcron_workers.book import Book
 from pgcron_workers.claimer import Claimer
 from pgcron_workers.executors.base import Application
@@ -170,9 +170,13 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        begun = await self._unless_stopped(self._begin())
-        if not begun:
-            await self._executor.stop()
+        has_begun = False
+        try:
+            has_begun = await self._unless_stopped(self._begin())
+        finally:
+            if not has_begun:
+                await self._executor.stop()
+        if not has_begun:
             return 0
         duties = [
             asyncio.create_task(keep_doing(duty, duty.alarm, self._log), name=duty.name)
@@ -212,7 +216,7 @@ class Supervisor:
                 pass
             except psycopg.Error as error:
                 if error.sqlstate not in RETRIED_SQLSTATES and error.sqlstate != "57014":
-                    raise
+                    raise translated(error) or error from error
             await asyncio.sleep(delay)
             delay = min(delay * 2, AWAY_MOST)
 

@@ -10,13 +10,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import ReadOnlySqlTransaction
 from structlog.typing import FilteringBoundLogger
+
+from pgcron_py.errors import DatabaseIsReadOnly, PgCronError
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
 Use = Callable[[Connection], Awaitable[None]]
 
 CONNECT_TIMEOUT = 5  # seconds
+CONNECT_SPARE = 3  # seconds, for names and the first statements
 DEADLINE = 8.0  # seconds: longer than every statement limit of ours, so it is only for a network that says nothing
 
 KEEPALIVE: dict[str, Any] = {
@@ -26,6 +31,9 @@ KEEPALIVE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+BACKEND_PID = "SELECT pg_backend_pid()"
+"""Behind a pooler it differs from what the client was told when it connected."""
+
 # Generic plans: each hot statement has one good plan, and planning it five times more would cost more than running it.
 LIMITS = (
     "SET lock_timeout = '1s'; SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'; "
@@ -52,7 +60,8 @@ class DatabaseWatch:
     def away(self, duty: str, error: BaseException) -> None:
         if not self._away:
             lines = str(error).strip().splitlines()
-            self._log.warning("database_away", duty=duty, error=lines[0] if lines else type(error).__name__)
+            hint = {"hint": error.hint} if isinstance(error, PgCronError) else {}
+            self._log.warning("database_away", duty=duty, error=lines[0] if lines else type(error).__name__, **hint)
         self._away.add(duty)
 
     def back(self, duty: str) -> None:
@@ -72,6 +81,7 @@ class Session:
         self._warm_up = warm_up
         self._connection: Connection | None = None
         self._uses = 0
+        self._attempts = attempts_of(url)
 
     async def run(self, use: Callable[[Connection], Awaitable[T]], deadline: float = DEADLINE) -> T:
         """use(connection) within `deadline` seconds. Raises DatabaseAway when the connection breaks or stays silent;
@@ -96,6 +106,9 @@ class Session:
         except DatabaseAway as error:
             await self._given_up(error)
             raise
+        except ReadOnlySqlTransaction as error:
+            await self._given_up(error)
+            raise DatabaseAway(str(error)) from error
         except psycopg.Error as error:
             if connection.broken or connection.closed or isinstance(error, psycopg.InterfaceError):
                 await self._given_up(error)
@@ -114,7 +127,7 @@ class Session:
         if self._connection is not None and not self._connection.closed:
             return self._connection
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT + 3):
+            async with asyncio.timeout(self._attempts * CONNECT_TIMEOUT + CONNECT_SPARE):
                 self._connection = await self._connect()
         except (psycopg.Error, OSError, TimeoutError) as error:
             await self._given_up(error)
@@ -130,7 +143,7 @@ class Session:
             **KEEPALIVE,
         )
         try:
-            cursor = await connection.execute("SELECT pg_backend_pid()", prepare=False)
+            cursor = await connection.execute(BACKEND_PID, prepare=False)
             row = await cursor.fetchone()
             if row is not None and row[0] != connection.info.backend_pid:
                 self._watch.is_pooled = True
@@ -153,7 +166,8 @@ class Session:
             await connection.rollback()
 
     async def _given_up(self, error: BaseException) -> None:
-        self._watch.away(self._duty, error)
+        # A standby, or what was the primary: the next connection may find the one that is it now.
+        self._watch.away(self._duty, DatabaseIsReadOnly() if isinstance(error, ReadOnlySqlTransaction) else error)
         await self.close()
 
     async def _rolled_back(self, connection: Connection) -> None:
@@ -168,6 +182,14 @@ class Session:
         if connection is not None:
             with contextlib.suppress(psycopg.Error, OSError):
                 await connection.close()
+
+
+def attempts_of(url: str) -> int:
+    """How many addresses a URL names: each may keep silent for as long as a connection may take."""
+    params = conninfo_to_dict(url)
+    hosts = str(params.get("host") or params.get("hostaddr") or os.environ.get("PGHOST", ""))
+    preferring = 2 if params.get("target_session_attrs") == "prefer-standby" else 1
+    return preferring * (hosts.count(",") + 1)
 
 
 def _cut(connection: Connection) -> None:

@@ -34,6 +34,7 @@ from pgcron_py.storage.models.notifications import (
     CronWatch,
 )
 from pgcron_py.storage.models.records import (
+    CronActorKey,
     CronAudit,
     CronAuditSeal,
     CronDaily,
@@ -58,6 +59,7 @@ __all__ = [
     "AppSignInThrottle",
     "AppUser",
     "Base",
+    "CronActorKey",
     "CronAlert",
     "CronAlone",
     "CronAudit",

@@ -23,6 +23,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from pgcron_py.storage.models.base import Base, instant
 
 
+class CronActorKey(Base):
+    __tablename__ = "cron_actor_key"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, server_default=FetchedValue())
+    key: Mapped[bytes] = mapped_column(LargeBinary, server_default=FetchedValue())
+
+
 class CronAudit(Base):
     __tablename__ = "cron_audit"
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())

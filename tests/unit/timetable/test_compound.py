@@ -17,7 +17,7 @@ from pgcron_py.timetable import ExcludingPlan, exclusion_of, following
 T0 = datetime(2026, 3, 27, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 ZONES = ("UTC", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe")
-TEXTS = ("*/20 * * * *", "7 */3 * * *", "30 2 * * *", "0 0 * * 1-5", "@every 50m", "15 1-3 * * 0")
+TEXTS = ("*/20 * * * *", "7 */3 * * *", "30 2 * * *", "0 0 * * 1-5", "@every 50m", "15 1-3 * * 0", "31 59 * * * *")
 EXCLUSIONS = ("* * * * 6,0", "* 2 * * *", "* 22-23,0 * * *", "* * 29 * *")
 
 
@@ -78,6 +78,12 @@ def test_a_rare_one_passes_over_an_excluded_year() -> None:
     """Christmas of 2027 is a Saturday."""
     plan = timing("0 9 25 12 *", excluded=("* * * * 6,0",)).plan()
     assert [at.year for at in following(plan, datetime(2026, 12, 31, tzinfo=UTC), 2)] == [2028, 2029]
+
+
+def test_the_first_instant_after_an_excluded_hour_is_named() -> None:
+    """Also when one in the last minute of that hour, past its first second, was left out."""
+    plan = timing("31 59 0 * * *", "0 1 * * *", excluded=("* 0 * * *",))
+    assert runs(plan, n=2) == ["28 01:00", "29 01:00"]
 
 
 def test_it_tells_what_it_left_out() -> None:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import psycopg
 from psycopg.errors import InvalidSavepointSpecification
 
 from pgcron_py.context import JobContext
@@ -24,7 +23,7 @@ from pgcron_py.registry import PgCron
 from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.endings import ended, finish_of, recorded, skipped, success
 from pgcron_workers.executors.live_run import Call, LiveRun
-from pgcron_workers.executors.pools import Pools
+from pgcron_workers.executors.pools import Pools, commit, commit_async, roll_back, roll_back_async
 from pgcron_workers.executors.stepping import Marker, Stepped
 from pgcron_workers.executors.transactions import (
     BROKEN_HINT,
@@ -131,7 +130,7 @@ class Runner:
     async def _transactional_async(self, run: LiveRun) -> RunEnd:
         guard = self._guard(run)
         async with (await self._pools.async_()).connection() as connection:
-            if (await connection.execute(guard.mark_backend, guard.owner)).rowcount != 1:
+            if (await connection.execute(guard.mark_backend, guard.owner(connection.is_pooled))).rowcount != 1:
                 raise LeaseLost()
             await connection.execute("BEGIN")
             row = await (await connection.execute(guard.limits, guard.limit_values)).fetchone()
@@ -151,15 +150,15 @@ class Runner:
                 _same_transaction(row, await (await connection.execute(guard.xact_id)).fetchone())
                 await connection.execute(guard.finish, guard.finish_values(finish_of(run, end)))
             except BaseException:
-                await _rolled_back(connection)
+                await roll_back_async(connection)
                 raise
-            await connection.execute("COMMIT")
+            await commit_async(connection)
             return recorded(end)
 
     def _transactional_sync(self, run: LiveRun) -> RunEnd:
         guard = self._guard(run)
         with self._pools.sync().connection() as connection:
-            if connection.execute(guard.mark_backend, guard.owner).rowcount != 1:
+            if connection.execute(guard.mark_backend, guard.owner(connection.is_pooled)).rowcount != 1:
                 raise LeaseLost()
             connection.execute("BEGIN")
             row = connection.execute(guard.limits, guard.limit_values).fetchone()
@@ -179,16 +178,10 @@ class Runner:
                 _same_transaction(row, connection.execute(guard.xact_id).fetchone())
                 connection.execute(guard.finish, guard.finish_values(finish_of(run, end)))
             except BaseException:
-                if not connection.closed:
-                    connection.rollback()
+                roll_back(connection)
                 raise
-            connection.execute("COMMIT")
+            commit(connection)
             return recorded(end)
-
-
-async def _rolled_back(connection: psycopg.AsyncConnection[Any]) -> None:
-    if not connection.closed:
-        await connection.rollback()
 
 
 @contextmanager

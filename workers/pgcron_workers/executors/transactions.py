@@ -40,9 +40,8 @@ class Guard:
 
     mark_backend = MARK_BACKEND
 
-    @property
-    def owner(self) -> dict[str, Any]:
-        return {"worker": self.worker_id, "run": self.run_id}
+    def owner(self, is_pooled: bool) -> dict[str, Any]:
+        return {"worker": self.worker_id, "run": self.run_id, "is_pooled": is_pooled}
 
     @property
     def check(self) -> str:

@@ -30,6 +30,8 @@ MOST_TOLD = 100  # statements of one command
 connections: dict[str, str] = {}
 """Name to URL; from PGCRON_SQL_CONNECTIONS."""
 
+BACKEND_PID = "SELECT pg_backend_pid()"
+
 # The job's timeout limits each statement even where nobody is left to cancel it; so does the end of this process.
 LIMITS = """
 SELECT set_config('statement_timeout', coalesce(%s, current_setting('statement_timeout')), false),
@@ -49,7 +51,6 @@ def run_sql(ctx: JobContext, command: str, connection: str = "default") -> None:
     if not command.strip():
         raise Fail("the command is empty")
     with contextlib.closing(_connected(url, ctx)) as session:
-        ctx.metadata["backend_pid"] = session.info.backend_pid
         session.add_notice_handler(_notice)
         told = _Told()
         try:
@@ -85,7 +86,11 @@ def _connected(url: str, ctx: JobContext) -> psycopg.Connection[Any]:
     )
     try:
         limit = None if ctx.timeout is None else str(max(1, round(ctx.timeout * 1000)))
-        session.execute(LIMITS, (limit,), prepare=False)
+        row = session.execute(BACKEND_PID, prepare=False).fetchone()
+        if row is not None and row[0] == session.info.backend_pid:
+            ctx.metadata["backend_pid"] = row[0]
+            session.execute(LIMITS, (limit,), prepare=False)
+        # Else a pooler would give these limits, and this backend, to whoever comes next.
     except BaseException:
         session.close()
         raise
