@@ -90,8 +90,9 @@ def refusal_of_litestar(request: Request[Any, Any, Any], error: HTTPException) -
         error.__cause__, SerializationException | msgspec.DecodeError
     ):
         status = HTTPStatus.UNPROCESSABLE_ENTITY
+        found = _fields(error.extra)
         return _response(
-            request, status, _without_body(detail), "malformed_request", errors=_fields(error.extra),
+            request, status, _without_body(detail), "malformed_request", errors=found, field=found[0].field if found else None,
             hint="see /api/openapi.json for what this route takes",
         )  # fmt: skip
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -393,3 +393,35 @@ def test_each_setting_is_in_the_documentation() -> None:
         variable = "PGCRON_DATABASE_URL" if name == "database_url" else f"PGCRON_ADMIN_{name.upper()}"
         assert f"`{variable}`" in text, variable
     assert SECRET not in text
+
+
+def test_options_names_all_methods_of_a_path(site: Any) -> None:
+    for path, methods in (
+        ("/api/tokens", "GET, OPTIONS, POST"),
+        ("/api/sessions", "DELETE, GET, OPTIONS"),
+        ("/health/live", "GET, OPTIONS"),
+    ):
+        answer = httpx.options(site.url + path)
+        assert (answer.status_code, answer.headers["allow"]) == (204, methods)
+
+
+def test_a_body_with_a_field_that_nobody_knows_is_refused_by_the_document_too(site: Any) -> None:
+    schemas = httpx.get(f"{site.url}/api/openapi.json").json()["components"]["schemas"]
+    assert {name for name in schemas if name.endswith("Body")} >= {"SignInBody", "TokenBody", "UserBody"}
+    for name, schema in schemas.items():
+        assert (schema.get("additionalProperties") is False) == name.endswith("Body"), name
+
+
+def test_the_documentation_is_served_from_the_installation_and_names_no_other_host(site: Any) -> None:
+    page = httpx.get(f"{site.url}/api/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    found = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert "docs/swagger-ui-bundle.js" in found
+    assert not any("://" in place or place.startswith("//") for place in found)
+    assert "<script>" not in page.text
+    for place in found:
+        answer = httpx.get(f"{site.url}/api/{place}")
+        assert answer.status_code == 200, place
+        assert len(answer.content) > 100
+    assert httpx.get(f"{site.url}/api/docs/index.html").status_code == 404
+    assert httpx.get(f"{site.url}/api/docs/..%2fpage.html").status_code == 404
