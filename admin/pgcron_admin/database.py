@@ -94,14 +94,15 @@ class Database:
 
     @asynccontextmanager
     async def _begun(self, begin: LiteralString, deadline: float) -> AsyncIterator[Connection]:
+        until = asyncio.get_running_loop().time() + deadline
         try:
-            connection = await self._taken(begin, deadline)
+            connection = await self._taken(begin, until)
             try:
-                with _cut_after(connection, deadline):
+                with _cut_at(connection, until):
                     yield connection
                     await connection.execute("COMMIT")
             except BaseException:
-                with _cut_after(connection, 1.0), contextlib.suppress(psycopg.Error):
+                with _cut_at(connection, asyncio.get_running_loop().time() + 1.0), contextlib.suppress(psycopg.Error):
                     await connection.rollback()
                 raise
             finally:
@@ -112,15 +113,14 @@ class Database:
                 raise
             raise ours from error
 
-    async def _taken(self, begin: LiteralString, deadline: float) -> Connection:
+    async def _taken(self, begin: LiteralString, until: float) -> Connection:
         """A connection inside its transaction: one that broke while it waited in the pool is left for the next."""
-        until = asyncio.get_running_loop().time() + deadline
         if self.pool.closed:
             await self._opened()
         while True:
             connection = await self.pool.getconn()
             try:
-                with _cut_after(connection, until - asyncio.get_running_loop().time()):
+                with _cut_at(connection, until):
                     await connection.execute(begin, prepare=False)
             except BaseException as error:
                 await self.pool.putconn(connection)
@@ -154,9 +154,9 @@ async def _configured(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def _cut_after(connection: Connection, seconds: float) -> Iterator[None]:
+def _cut_at(connection: Connection, when: float) -> Iterator[None]:
     """Ends a silent connection at the socket: libpq's own cancel would wait for the same silent server."""
-    timer = asyncio.get_running_loop().call_later(max(seconds, 0), _cut, connection)
+    timer = asyncio.get_running_loop().call_at(when, _cut, connection)
     try:
         yield
     finally:

@@ -29,6 +29,7 @@ MAKING = (
     "limits set queue default --max-running 5",
     "notify channels add hook webhook+http://127.0.0.1:1/x",
     "notify mute --channel hook --until 1h",
+    "users create ann --role operator --no-password",
 )
 READING = (
     "jobs list",
@@ -56,6 +57,7 @@ READING = (
     "db current",
     "db check",
     "db roles",
+    "users list",
 )
 CHANGING = (
     "backfills cancel {backfill}",
@@ -79,6 +81,11 @@ CHANGING = (
     "apply {folder}/jobs.yaml",
     "import crontab {folder}/crontab",
     "import pg-cron --from {url}",
+    "users passwd ann --password-stdin",
+    "users role ann viewer",
+    "users link ann",
+    "users disable ann",
+    "users enable ann",
     "workers drain --all",
     "jobs delete hourly --confirm hourly",
     "db adopt",
@@ -124,6 +131,10 @@ def all_commands(group: click.Group = cli, *above: str) -> set[str]:
 
 def exit_codes_of(line: str) -> set[int]:
     return EXIT_CODES.get(name_of(line), {0})
+
+
+def stdin_of(line: str) -> str | None:
+    return "three blind mice 1905\n" if "--password-stdin" in line else None
 
 
 def filled(line: str, connection: psycopg.Connection[Any], folder: Path, url: str) -> list[str]:
