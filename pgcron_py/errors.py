@@ -129,6 +129,10 @@ class NotPermitted(PgCronError):
     """This role may not do that."""
 
 
+class StaleVersion(PgCronError):
+    """The job was changed meanwhile: nothing was written."""
+
+
 class NotSignedIn(PgCronError):
     """Nobody is signed in."""
 
@@ -141,10 +145,6 @@ class TooManyRequests(PgCronError):
     def __init__(self, message: str, *, retry_after: int, hint: str | None = None):
         super().__init__(message, hint=hint or f"try again in {retry_after} s")
         self.retry_after = retry_after
-
-
-class StaleVersion(PgCronError):
-    """The job was changed meanwhile: nothing was written."""
 
 
 class LeaseLost(PgCronError):

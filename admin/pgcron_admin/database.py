@@ -53,8 +53,7 @@ BEGIN_WRITE: LiteralString = (
     "SET LOCAL pgcron.silent = ''; SET LOCAL pgcron.declaring = ''; SET LOCAL pgcron.rehash = ''"
 )
 ACT_AS: LiteralString = """
-SELECT pgcron.act_as(%(actor)s, %(reason)s, %(request_id)s), set_config('pgcron.client_address', %(address)s, true),
-  set_config('application_name', %(application)s, true)
+SELECT pgcron.act_as(%(actor)s, %(reason)s, %(request_id)s, %(address)s), set_config('application_name', %(application)s, true)
 """
 
 
@@ -140,7 +139,7 @@ class Database:
 async def act_as(connection: Connection, principal: Principal, reason: str | None, request_id: str) -> None:
     """Says who acts in this transaction, for the audit."""
     params = {
-        "actor": principal.actor, "reason": reason, "request_id": request_id, "address": principal.address or "",
+        "actor": principal.actor, "reason": reason, "request_id": request_id, "address": principal.address,
         "application": f"pgcron admin {principal.means}".strip(),
     }  # fmt: skip
     await connection.execute(ACT_AS, params)

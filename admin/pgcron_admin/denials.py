@@ -17,7 +17,7 @@ from pgcron_admin.principal import Principal
 from pgcron_py.errors import PgCronError
 
 TEXT_LENGTH = 200
-RECORD = "SELECT pgcron.record_denial(%(action)s, NULL, %(detail)s)"
+RECORD = "SELECT pgcron.record_refusal(%(action)s, %(detail)s)"
 
 log = structlog.get_logger("pgcron.admin")
 
@@ -28,10 +28,10 @@ class Denials:
 
     async def sign_in(self, principal: Principal, reason: str) -> None:
         """principal: whom they said they are."""
-        await self._record("sign_in", principal, {"user": principal.name, "reason": reason})
+        await self._record("sign_in_refused", principal, {"user": principal.name, "reason": reason})
 
     async def request(self, principal: Principal, method: str, path: str, reason: str) -> None:
-        await self._record("request", principal, {"method": method, "path": path, "reason": reason})
+        await self._record("request_refused", principal, {"method": method, "path": path, "reason": reason})
 
     async def _record(self, action: str, principal: Principal, detail: dict[str, str]) -> None:
         """A database that is away must not turn a refusal into another error."""
@@ -49,4 +49,4 @@ class Denials:
             async with self._database.transaction(principal) as connection:
                 await connection.execute(RECORD, {"action": action, "detail": Jsonb(told)})
         except PgCronError as error:
-            log.warning("denial_not_recorded", request_id=principal.request_id, error=str(error))
+            log.warning("refusal_not_recorded", request_id=principal.request_id, error=str(error))

@@ -1,4 +1,4 @@
-"""Rights by role: operators and the web change things through functions only, workers don't define jobs; denials in the audit."""
+"""Rights by role: operators and the web change things through functions only, workers don't define jobs."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-FILES = ("functions/denials_v01.sql", "grants/roles_v01.sql")
+FILES = ("grants/roles_v01.sql",)
 
 
 def upgrade() -> None:
@@ -18,7 +18,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     driver = op.get_bind().connection.dbapi_connection
-    driver.execute("DROP FUNCTION pgcron.record_denial(text, text, jsonb)")
     driver.execute("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pgcron FROM pgcron_operator, pgcron_web")
     driver.execute("REVOKE ALL ON pgcron.cron_log FROM pgcron_web")
     driver.execute("GRANT UPDATE ON pgcron.cron_job TO pgcron_worker")

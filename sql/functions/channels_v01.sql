@@ -47,10 +47,8 @@ BEGIN
   IF TG_OP = 'UPDATE' AND (OLD.url, OLD.secret) IS DISTINCT FROM (NEW.url, NEW.secret) THEN
     new_values := new_values || '{"url_or_secret": "changed"}';
   END IF;
-  INSERT INTO pgcron.cron_audit (action, old_values, new_values, actor, reason, request_id, application, client_address)
-  VALUES (CASE TG_OP WHEN 'INSERT' THEN 'channel_created' WHEN 'UPDATE' THEN 'channel_changed' ELSE 'channel_removed' END, old_values, new_values,
-    pgcron.actor(), nullif(current_setting('pgcron.reason', true), ''), nullif(current_setting('pgcron.request_id', true), ''),
-    nullif(current_setting('application_name', true), ''), host(inet_client_addr()));
+  INSERT INTO pgcron.cron_audit (action, old_values, new_values)
+  VALUES (CASE TG_OP WHEN 'INSERT' THEN 'channel_created' WHEN 'UPDATE' THEN 'channel_changed' ELSE 'channel_removed' END, old_values, new_values);
   RETURN NULL;
 END $$;
 CREATE TRIGGER cron_channel_audit AFTER INSERT OR UPDATE OR DELETE ON pgcron.cron_channel FOR EACH ROW EXECUTE FUNCTION pgcron.cron_channel_audit();

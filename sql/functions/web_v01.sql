@@ -73,23 +73,22 @@ CREATE FUNCTION pgcron.end_sign_in(p_address bytea, p_account bytea) RETURNS voi
 $$;
 COMMENT ON FUNCTION pgcron.end_sign_in(bytea, bytea) IS 'The attempt was good: the account''s attempts are forgotten, and this one of the address.';
 
--- The audit would know the web admin's own address. Believed only from whom act_as() believes, or from owners.
-CREATE FUNCTION pgcron.cron_audit_client() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
-BEGIN
-  IF pgcron.is_owner() OR current_setting('pgcron.actor_seal', true) = pgcron.actor_seal(current_setting('pgcron.actor', true)) THEN
-    NEW.client_address := left(current_setting('pgcron.client_address', true), 100);
-  END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER cron_audit_client BEFORE INSERT ON pgcron.cron_audit FOR EACH ROW WHEN (current_setting('pgcron.client_address', true) <> '')
-  EXECUTE FUNCTION pgcron.cron_audit_client();
-
 CREATE FUNCTION pgcron.write_app_audit(p_action text, p_old jsonb, p_new jsonb) RETURNS void LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
-  INSERT INTO pgcron.cron_audit (action, old_values, new_values, actor, reason, request_id, application, client_address)
-  VALUES (p_action, p_old, p_new, pgcron.actor(), nullif(current_setting('pgcron.reason', true), ''), nullif(current_setting('pgcron.request_id', true), ''),
-    nullif(current_setting('application_name', true), ''), host(inet_client_addr()))
+  INSERT INTO pgcron.cron_audit (action, old_values, new_values)
+  VALUES (p_action, p_old, p_new)
 $$;
 COMMENT ON FUNCTION pgcron.write_app_audit(text, jsonb, jsonb) IS 'An entry of the audit that is about no job. For triggers.';
+
+-- SECURITY DEFINER: whoever was refused is in the audit, and nobody can write anything else there.
+CREATE FUNCTION pgcron.record_refusal(p_action text, p_detail jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pgcron, pg_catalog, pg_temp AS $$
+BEGIN
+  IF p_action NOT IN ('sign_in_refused', 'request_refused') OR jsonb_typeof(p_detail) <> 'object' OR length(p_detail::text) > 4000 THEN
+    RAISE EXCEPTION 'that is no refusal' USING ERRCODE = 'PC014', DETAIL = 'field: action';
+  END IF;
+  PERFORM pgcron.write_app_audit(p_action, NULL, p_detail);
+END $$;
+COMMENT ON FUNCTION pgcron.record_refusal(text, jsonb) IS 'Writes a denied try into the audit: sign_in_refused or request_refused.';
 
 CREATE FUNCTION pgcron.app_user_before() RETURNS trigger LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN

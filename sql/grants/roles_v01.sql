@@ -1,8 +1,6 @@
 -- Who may do what. Functions that change things run as their owner and are the only door for operators and for the web: neither
 -- may write a table. pgcron_reader is part of both (pgcron_py.app.database).
 
-REVOKE ALL ON FUNCTION pgcron.record_denial(text, text, jsonb) FROM PUBLIC;
-
 -- Doors of pgcron_operator: whether jobs run, not what they are.
 GRANT EXECUTE ON FUNCTION pgcron.lock_jobs(text[]), pgcron.enable(text), pgcron.disable(text, text, timestamptz), pgcron.skip_next(text),
   pgcron.run_now(text, jsonb, text, text), pgcron.retry_run(uuid, text), pgcron.cancel_run(uuid, text, boolean),
@@ -11,7 +9,7 @@ GRANT EXECUTE ON FUNCTION pgcron.lock_jobs(text[]), pgcron.enable(text), pgcron.
   pgcron.acknowledge(uuid), pgcron.mark_read(uuid[]) TO pgcron_operator, pgcron_web;
 
 -- Doors of pgcron_web, which asks itself which of its users may use them.
-GRANT EXECUTE ON FUNCTION pgcron.act_as(text, text, text), pgcron.record_denial(text, text, jsonb),
+GRANT EXECUTE ON FUNCTION pgcron.act_as(text, text, text, text),
   pgcron.create_job(text, jsonb, boolean, text), pgcron.alter_job(text, jsonb, integer),
   pgcron.schedule(text, text, text, jsonb, text, jsonb), pgcron.unschedule(text), pgcron.revert(uuid), pgcron.purge_logs(integer),
   pgcron.backfill(text, timestamptz, timestamptz, text, integer, text), pgcron.cancel_backfill(uuid, text),
@@ -32,12 +30,12 @@ BEGIN
       WHERE p.pronamespace = 'pgcron'::regnamespace AND a.grantee = 'pgcron_web'::regrole AND p.proname NOT IN ('run_now', 'cancel_run', 'support_bundle', 'jobs_matching') LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM pgcron_worker', door);
   END LOOP;
-  REVOKE ALL ON FUNCTION pgcron.actor_seal(text) FROM pgcron_worker;
+  REVOKE ALL ON FUNCTION pgcron.actor_seal(text, text) FROM pgcron_worker;
   REVOKE UPDATE ON pgcron.cron_job FROM pgcron_worker;
   EXECUTE (SELECT format('GRANT UPDATE (%s) ON pgcron.cron_job TO pgcron_worker', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum))
     FROM pg_attribute a WHERE a.attrelid = 'pgcron.cron_job'::regclass AND a.attnum > 0 AND NOT a.attisdropped
       AND a.attname <> ALL (pgcron.definition_columns() || '{id,name,is_locked,origin,app,release,declaration,declared_schedule,undeclared_at,skip_until,created_at}'));
 END $$;
 REVOKE ALL ON pgcron.cron_actor_key FROM pgcron_worker;  -- it could act as anybody
-GRANT EXECUTE ON FUNCTION pgcron.caller(), pgcron.actor(), pgcron.is_owner(),
+GRANT EXECUTE ON FUNCTION pgcron.caller(), pgcron.actor(), pgcron.client_address(), pgcron.is_owner(),
   pgcron.backfill_progress(uuid) TO pgcron_reader;

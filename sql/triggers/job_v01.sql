@@ -104,14 +104,12 @@ BEGIN
     old_definition := (SELECT jsonb_object_agg(key, value) FROM jsonb_each(old_definition) WHERE key = ANY (changed));
     new_definition := (SELECT jsonb_object_agg(key, value) FROM jsonb_each(new_definition) WHERE key = ANY (changed));
   END IF;
-  INSERT INTO pgcron.cron_audit (action, job_id, job_name, job_version, old_values, new_values, actor, reason, request_id, application, client_address)
+  INSERT INTO pgcron.cron_audit (action, job_id, job_name, job_version, old_values, new_values)
   VALUES (
     CASE WHEN TG_OP = 'INSERT' THEN 'job_created' WHEN TG_OP = 'DELETE' THEN 'job_deleted'
          WHEN changed @> '{is_enabled}' THEN CASE WHEN NEW.is_enabled THEN 'job_enabled' ELSE 'job_disabled' END
          ELSE 'job_changed' END,
-    coalesce(NEW.id, OLD.id), coalesce(NEW.name, OLD.name), coalesce(NEW.version, OLD.version), old_definition, new_definition,
-    pgcron.actor(), nullif(current_setting('pgcron.reason', true), ''), nullif(current_setting('pgcron.request_id', true), ''),
-    nullif(current_setting('application_name', true), ''), host(inet_client_addr()));
+    coalesce(NEW.id, OLD.id), coalesce(NEW.name, OLD.name), coalesce(NEW.version, OLD.version), old_definition, new_definition);
   RETURN NULL;
 END $$;
 CREATE TRIGGER cron_job_audit_row AFTER INSERT OR DELETE ON pgcron.cron_job
@@ -122,12 +120,10 @@ CREATE TRIGGER cron_job_audit_update AFTER UPDATE ON pgcron.cron_job
 -- The kill switch is everybody's business: who pulled it, when and why is in the audit.
 CREATE FUNCTION pgcron.cron_meta_audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
-  INSERT INTO pgcron.cron_audit (action, old_values, new_values, actor, reason, request_id, application, client_address)
+  INSERT INTO pgcron.cron_audit (action, old_values, new_values)
   VALUES (CASE WHEN NEW.paused_at IS NULL THEN 'fleet_resumed' ELSE 'fleet_paused' END,
     jsonb_build_object('paused_at', OLD.paused_at, 'paused_by', OLD.paused_by, 'paused_reason', OLD.paused_reason),
-    jsonb_build_object('paused_at', NEW.paused_at, 'paused_by', NEW.paused_by, 'paused_reason', NEW.paused_reason),
-    pgcron.actor(), nullif(current_setting('pgcron.reason', true), ''), nullif(current_setting('pgcron.request_id', true), ''),
-    nullif(current_setting('application_name', true), ''), host(inet_client_addr()));
+    jsonb_build_object('paused_at', NEW.paused_at, 'paused_by', NEW.paused_by, 'paused_reason', NEW.paused_reason));
   PERFORM pg_notify('pgcron', 'fleet');
   RETURN NULL;
 END $$;

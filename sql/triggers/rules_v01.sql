@@ -27,10 +27,9 @@ DECLARE
   new_values jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - 'spent_until' END;
   job uuid := coalesce(new_values, old_values) ->> 'job_id';
 BEGIN
-  INSERT INTO pgcron.cron_audit (action, job_id, job_name, old_values, new_values, actor, reason, request_id, application, client_address)
+  INSERT INTO pgcron.cron_audit (action, job_id, job_name, old_values, new_values)
   VALUES (rule || CASE WHEN TG_OP = 'DELETE' THEN '_removed' WHEN rule <> 'backfill' THEN '_set' WHEN TG_OP = 'INSERT' THEN '_asked' ELSE '_cancelled' END, job, (SELECT j.name FROM pgcron.cron_job j WHERE j.id = job),
-    old_values, new_values, pgcron.actor(), nullif(current_setting('pgcron.reason', true), ''),
-    nullif(current_setting('pgcron.request_id', true), ''), nullif(current_setting('application_name', true), ''), host(inet_client_addr()));
+    old_values, new_values);
   PERFORM pg_notify('pgcron', 'fleet');
   RETURN NULL;
 END $$;

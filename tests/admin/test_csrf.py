@@ -98,7 +98,7 @@ def test_a_missing_token_of_a_known_user_is_in_the_audit(site: Any) -> None:
     browser = site.session("csrf-7")
     browser.csrf = None
     assert browser.send("DELETE", "/api/sessions").status_code == 403
-    entry = site.people.audit("denied")[-1]
+    entry = site.people.audit("request_refused")[-1]
     assert entry["actor"] == "web:csrf-7"
     assert "CSRF" in str(entry["new_values"])
 

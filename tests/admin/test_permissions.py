@@ -142,12 +142,12 @@ def test_manage_covers_all_but_users_and_the_text_of_sql() -> None:
 
 
 def test_who_lacks_a_permission_is_in_the_audit_and_who_is_not_signed_in_is_not(site: Any) -> None:
-    before = len(site.people.audit("denied"))
+    before = len(site.people.audit("request_refused"))
     assert site.browser().get("/api/users").status_code == 401
-    assert len(site.people.audit("denied")) == before
+    assert len(site.people.audit("request_refused")) == before
     answer = site.session("curious").get("/api/users")
     assert answer.json()["detail"] == "this needs the permission cron.user.admin"
-    entry = site.people.audit("denied")[-1]
+    entry = site.people.audit("request_refused")[-1]
     assert (entry["actor"], entry["request_id"]) == ("web:curious", answer.headers["x-request-id"])
     assert entry["new_values"]["path"] == "/api/users"
     assert str(entry["application"]).startswith("pgcron admin session ")

@@ -278,7 +278,7 @@ def test_behind_a_trusted_proxy_address_scheme_and_host_are_the_proxys(site: Any
         assert (answer.status_code, answer.json()["instance"]) == (401, "/cron/api/auth/sign-in")
         assert answer.headers["x-request-id"] == "from-the-proxy-1"
         assert answer.headers["strict-transport-security"]
-        entry = site.people.audit("denied")[-1]
+        entry = site.people.audit("sign_in_refused")[-1]
         assert (entry["client_address"], entry["request_id"]) == ("203.0.113.9", "from-the-proxy-1")
         assert httpx.get(f"{server.url}/api/auth/me").status_code == 401  # a proxy that cuts the path off
         elsewhere = headers | {"Origin": "https://evil.example"}

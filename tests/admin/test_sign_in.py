@@ -173,7 +173,7 @@ def test_wrong_name_wrong_password_and_a_disabled_user_get_the_same_answer(site:
     told = [{**answer.json(), "requestId": ""} for answer in answers]
     assert [answer.status_code for answer in answers] == [401, 401, 401]
     assert told[0] == told[1] == told[2]
-    reasons = [entry["new_values"]["reason"] for entry in site.people.audit("denied")[-3:]]
+    reasons = [entry["new_values"]["reason"] for entry in site.people.audit("sign_in_refused")[-3:]]
     assert reasons == ["wrong name or password", "wrong name or password", "disabled"]
 
 

@@ -22,8 +22,8 @@ from support.commands import (
     exit_codes_of,
     files_in,
     filled,
+    input_of,
     name_of,
-    stdin_of,
 )
 
 LINE = "INSERT INTO pgcron.cron_log_line (run_id, line_no, stream, at, text) VALUES (%s, %s, 'stdout', clock_timestamp(), %s)"
@@ -61,7 +61,7 @@ def test_every_command_works_and_leaves_nothing_to_the_next_client(
 
     def perform(lines: tuple[str, ...]) -> None:
         for line in lines:
-            done = pgcron(*filled(line, connection, tmp_path, pooled_url), url=pooled_url, input=stdin_of(line))
+            done = pgcron(*filled(line, connection, tmp_path, pooled_url), url=pooled_url, input=input_of(line))
             assert done.code in exit_codes_of(line), (line, done.out, done.err)
             assert neighbour.finds_changed(before) == {}, line
 

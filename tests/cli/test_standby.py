@@ -17,7 +17,7 @@ from conftest import SERVERS
 from psycopg.conninfo import conninfo_to_dict
 
 from pgcron_py.app import database
-from support.commands import CHANGING, MAKING, READING, exit_codes_of, files_in, filled, name_of, stdin_of
+from support.commands import CHANGING, MAKING, READING, exit_codes_of, files_in, filled, input_of, name_of
 from support.standby import Pair, pair_of
 
 TEMPLATE = "template"
@@ -115,13 +115,13 @@ def test_a_standby_refuses_every_change_with_a_word_about_its_primary(
     for line in (*MAKING, *CHANGING):
         if name_of(line) in NOTHING_TO_DO:
             continue
-        refused = pgcron(*filled(line, connection, tmp_path, standby_url), url=standby_url, input=stdin_of(line))
+        refused = pgcron(*filled(line, connection, tmp_path, standby_url), url=standby_url, input=input_of(line))
         assert (refused.code, refused.err.splitlines()[-2:]) == (1, READ_ONLY), (line, refused.out, refused.err)
 
 
 def without_times(text: str) -> str:
     """Without what differs from one second to the next, and from one server to another."""
-    return re.sub(r"\d+(\.\d+)?|\s+", " ", text)
+    return re.sub(r"\d+(\.\d+)?( s ago)?|\bnow\b|\s+", " ", text)
 
 
 # Several hosts

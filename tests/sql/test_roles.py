@@ -35,15 +35,17 @@ WRITABLE = """
 SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'pgcron'::regnamespace AND c.relkind IN ('r', 'v')
    AND (has_table_privilege(%(role)s, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') OR has_any_column_privilege(%(role)s, c.oid, 'INSERT, UPDATE'))
 """
-OPERATOR_DOORS = {"actor", "lock_jobs", "enable", "disable", "skip_next", "run_now", "retry_run", "cancel_run", "cancel_request", "cancel_job", "bulk",
+OPERATOR_DOORS = {"actor", "client_address", "lock_jobs", "enable", "disable", "skip_next", "run_now", "retry_run", "cancel_run", "cancel_request", "cancel_job", "bulk",
                   "acknowledge", "mark_read"}  # fmt: skip
 WEB_DOORS = OPERATOR_DOORS | {
-    "act_as", "record_denial", "create_job", "alter_job", "schedule", "unschedule", "revert", "purge_logs", "backfill", "cancel_backfill",
+    "act_as", "record_refusal", "create_job", "alter_job", "schedule", "unschedule", "revert", "purge_logs", "backfill", "cancel_backfill",
     "set_blackout", "remove_blackout", "set_limit", "remove_limit", "pause_all", "resume_all", "drain_worker", "add_channel", "edit_channel",
     "remove_channel", "mute", "unmute", "test_channel", "retry_deliveries",
 }  # fmt: skip
 WORKER_DOORS = {
     "actor",
+    "client_address",
+    "is_sealed",
     "run_now",
     "cancel_run",
     "declare_jobs",
@@ -108,7 +110,7 @@ def test_a_function_for_everybody_would_be_seen(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("role", "doors"),
     [
-        ("pgcron_reader", {"actor"}),
+        ("pgcron_reader", {"actor", "client_address"}),
         ("pgcron_operator", OPERATOR_DOORS),
         ("pgcron_web", WEB_DOORS),
         ("pgcron_worker", WORKER_DOORS),
@@ -214,7 +216,7 @@ def test_an_actor_is_whom_act_as_named_and_nobody_else(stage: Stage, web_url: st
         session.execute("SELECT pgcron.disable('report')")
     assert stage.row(last)["actor"] == "t_operator"
     refused(operator_url, "42501", "SELECT pgcron.act_as('user:ann')")
-    refused(operator_url, "42501", "SELECT pgcron.actor_seal('user:ann')")
+    refused(operator_url, "42501", "SELECT pgcron.actor_seal('user:ann', '')")
 
 
 def test_a_role_that_was_set_is_the_caller(stage: Stage, owner_url: str) -> None:
@@ -229,19 +231,6 @@ def test_a_role_that_was_set_is_the_caller(stage: Stage, owner_url: str) -> None
             assert refusal.value.sqlstate == "PC003"
     finally:
         stage.do("REVOKE t_web FROM t_owner")
-
-
-def test_a_denial_is_in_the_audit(stage: Stage, web_url: str) -> None:
-    stage.job("report", due=None)
-    with session_of(web_url) as session:
-        session.execute("SELECT pgcron.act_as('user:vic', NULL, 'req-2')")
-        session.execute("SELECT pgcron.record_denial('job_disabled', 'report', '{\"missing\": \"cron.enable\"}')")
-    entry = stage.row(
-        "SELECT action, job, actor, new_values, request_id FROM pgcron.audit ORDER BY audit_id DESC LIMIT 1"
-    )
-    assert entry == {"action": "denied", "job": "report", "actor": "user:vic", "request_id": "req-2",
-                     "new_values": {"tried": "job_disabled", "missing": "cron.enable"}}  # fmt: skip
-    refused(web_url, "PC014", "SELECT pgcron.record_denial('no word!')")
 
 
 def test_a_stale_version_is_refused_with_who_was_faster(stage: Stage, web_url: str) -> None:

@@ -18,7 +18,7 @@ MAKING = (
     "db upgrade",
     "db seed --sample",
     "db install-compat",
-    "db grant --role operator --to t_operator",
+    "db grant --role reader --to pgcron_operator",
     "jobs create nightly --schedule '0 3 * * *' --handler shop:close --tag shop",
     "jobs create hourly --schedule @hourly --handler shop:count",
     "jobs edit hourly --schedule '30 * * * *'",
@@ -29,7 +29,7 @@ MAKING = (
     "limits set queue default --max-running 5",
     "notify channels add hook webhook+http://127.0.0.1:1/x",
     "notify mute --channel hook --until 1h",
-    "users create ann --role operator --no-password",
+    "users create ana --role viewer --no-password",
 )
 READING = (
     "jobs list",
@@ -75,17 +75,17 @@ CHANGING = (
     "notify test hook --by-worker --timeout 0",
     "notify channels edit hook --disabled",
     "notify channels remove hook",
+    "users passwd ana --password-stdin",
+    "users role ana operator",
+    "users disable ana",
+    "users enable ana",
+    "users link ana",
     "pause --reason 'the disk is full'",
     "resume",
     "audit revert {change}",
     "apply {folder}/jobs.yaml",
     "import crontab {folder}/crontab",
     "import pg-cron --from {url}",
-    "users passwd ann --password-stdin",
-    "users role ann viewer",
-    "users link ann",
-    "users disable ann",
-    "users enable ann",
     "workers drain --all",
     "jobs delete hourly --confirm hourly",
     "db adopt",
@@ -101,6 +101,7 @@ EXIT_CODES = {
     "notify test": {1},  # no worker answers at once
 }
 
+INPUT = {"users passwd": "correct horse battery staple\n"}
 JOBS = "jobs:\n  weekly:\n    schedule: 0 5 * * mon\n    handler: shop:close\n"
 CRONTAB = "CRON_TZ=UTC\n45 2 * * * /usr/local/bin/backup\n"
 
@@ -129,12 +130,12 @@ def all_commands(group: click.Group = cli, *above: str) -> set[str]:
     return found
 
 
+def input_of(line: str) -> str | None:
+    return INPUT.get(name_of(line))
+
+
 def exit_codes_of(line: str) -> set[int]:
     return EXIT_CODES.get(name_of(line), {0})
-
-
-def stdin_of(line: str) -> str | None:
-    return "three blind mice 1905\n" if "--password-stdin" in line else None
 
 
 def filled(line: str, connection: psycopg.Connection[Any], folder: Path, url: str) -> list[str]:
