@@ -42,6 +42,7 @@ TABLE = {
     "POST /api/users": "SJ",
     "PATCH /api/users/{user_id}": "SJ",
     "GET /api/roles": "SJ",
+    "GET /api/events": "VOSJ",
 }
 UNKNOWN_ID = "0192f0c1-2345-7000-8000-000000000000"
 ACTORS = {"A": "nobody", "V": "viewer", "O": "operator", "S": "super_admin", "T": "wrong scope", "J": "right scope"}
