@@ -231,6 +231,7 @@ def test_an_id_that_is_not_ours_begins_with_the_first_line(viewer: httpx.Client,
 def test_a_trace_is_in_no_event(viewer: httpx.Client, database: Database) -> None:
     job = database.job("secretive")
     with follow(viewer, f"jobs,runs,job:{job}") as followed:
+        followed.until(lambda e: e.name == "runs")
         run = database.run(
             job, "FAILED", reason="error", error="ValueError: told", stack_trace="Traceback: hidden-7f3b", completed_at="2100-01-01"
         )  # fmt: skip
@@ -305,7 +306,7 @@ def test_a_stream_ends_with_its_session_its_token_or_the_permission(impatient: A
         for followed in (one, two, three):
             followed.until(lambda e: e.name == "fleet")
         time.sleep(1)  # several looks after the sessions, which all are good
-        assert not (one.is_over or two.is_over or three.is_over)
+        assert [it.is_over for it in (one, two, three)] == [False] * 3
         connection.execute(
             "UPDATE pgcron.app_session SET revoked_at = clock_timestamp() WHERE user_id = (SELECT id FROM pgcron.app_user WHERE name = 'leaver')"
         )
@@ -451,7 +452,7 @@ def test_behind_a_transaction_pooler_changes_come_with_the_next_look(
 
 def test_a_real_run_is_followed_from_its_start_to_its_last_line(fleet: Fleet, db_url: str, web_url: str) -> None:
     fleet.app("""
-        @app.cron("0 0 1 1 *", name="talker")
+        @app.cron_job("talker", "@yearly")
         async def talker() -> None:
             for number in range(20):
                 print("word", number)
