@@ -21,8 +21,10 @@ from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from pgcron_admin.authentication import Authentication, Means
 from pgcron_admin.controllers import API_ROUTES
+from pgcron_admin.controllers.forecast import Forecasts
 from pgcron_admin.controllers.health import health_routes
 from pgcron_admin.controllers.metrics import show_metrics
+from pgcron_admin.controllers.overview import Days
 from pgcron_admin.database import Database
 from pgcron_admin.denials import Denials
 from pgcron_admin.front import Front
@@ -56,6 +58,8 @@ class Parts:
     identity: Identity
     listener: Listener
     hub: Hub
+    days: Days
+    forecasts: Forecasts
 
     @classmethod
     def of(cls, settings: AdminSettings) -> Parts:
@@ -66,6 +70,7 @@ class Parts:
         return cls(
             settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
             Passwords(metrics), Cursors(settings.signing_key), Identity(database, settings.session_idle), listener, hub,
+            Days(database), Forecasts(database),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:

@@ -29,7 +29,19 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from pgcron_admin.controllers import docs, events, sessions, sign_in, users
+from pgcron_admin.controllers import (
+    alerts,
+    audit,
+    channels,
+    docs,
+    events,
+    forecast,
+    kill_switch,
+    overview,
+    sessions,
+    sign_in,
+    users,
+)
 
 AUTH = Router(
     "/auth",
@@ -58,5 +70,71 @@ SESSIONS = Router(
 USERS = Router(
     "/", tags=["users"], route_handlers=[users.list_users, users.list_roles, users.create_user, users.change_user]
 )
-LIVE = Router("/", tags=["live"], route_handlers=[events.stream_events])
-API_ROUTES: Sequence[ControllerRouterHandler] = (AUTH, SESSIONS, USERS, LIVE, docs.docs_page, docs.docs_file)
+FLEET = Router(
+    "/",
+    tags=["fleet"],
+    route_handlers=[
+        kill_switch.show_fleet,
+        kill_switch.pause_fleet,
+        kill_switch.resume_fleet,
+        kill_switch.list_blackouts,
+        kill_switch.set_blackout,
+        kill_switch.remove_blackout,
+        kill_switch.list_limits,
+        kill_switch.set_limit,
+        kill_switch.remove_limit,
+    ],
+)
+ALERTS = Router(
+    "/",
+    tags=["alerts and channels"],
+    route_handlers=[
+        alerts.list_alerts,
+        alerts.acknowledge_alert,
+        alerts.list_messages,
+        alerts.mark_read,
+        channels.list_channels,
+        channels.add_channel,
+        channels.edit_channel,
+        channels.remove_channel,
+        channels.test_channel,
+        channels.list_mutes,
+        channels.mute,
+        channels.unmute,
+        channels.list_deliveries,
+        channels.retry_deliveries,
+    ],
+)
+AUDIT = Router(
+    "/",
+    tags=["audit"],
+    route_handlers=[
+        audit.list_entries,
+        audit.export_entries,
+        audit.verify_audit,
+        audit.show_entry,
+        audit.revert_entry,
+    ],
+)
+LIVE = Router(
+    "/",
+    tags=["overview and live events"],
+    route_handlers=[
+        overview.show_overview,
+        overview.list_health_checks,
+        overview.show_settings,
+        forecast.show_forecast,
+        events.stream_events,
+    ],
+)
+API_ROUTES: Sequence[ControllerRouterHandler] = (
+    AUTH,
+    SESSIONS,
+    USERS,
+    FLEET,
+    ALERTS,
+    AUDIT,
+    LIVE,
+    docs.docs_page,
+    docs.docs_file,
+)
