@@ -70,7 +70,7 @@ class Parts:
         return cls(
             settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
             Passwords(metrics), Cursors(settings.signing_key), Identity(database, settings.session_idle), listener, hub,
-            Days(database), Forecasts(database),
+            Days(database), Forecasts(database, listener),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:
