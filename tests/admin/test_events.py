@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import threading
@@ -14,6 +15,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from conftest import SERVERS
 
 from support.admin import People, Server, admin_process, as_program
 from support.bouncer import bouncer_for
@@ -481,7 +483,7 @@ def test_behind_a_transaction_pooler_changes_come_with_the_next_look(
 def test_on_a_standby_which_knows_no_notifications_changes_come_with_the_next_look() -> None:
     from pgcron_py.app.database import upgrade
 
-    with pair_of("18") as pair:
+    with pair_of(SERVERS[os.environ.get("PGCRON_TEST_PG", "18")]) as pair:
         upgrade(pair.primary.url)
         token = People(pair.primary.url).token("watcher", "viewer", scopes=["cron.view"])
         pair.catch_up()
