@@ -17,7 +17,9 @@ READY := $(VENV)/.ready
 BENCHMARKS := $(wildcard benchmarks/*.py)
 
 # Tests of one module mostly share nothing slow: let idle workers steal.
-PYTEST := $(BIN)/pytest -n logical --dist worksteal
+PYTEST := $(BIN)/pytest --dist worksteal
+# What `make test` runs waits half of its time: for processes, connections and clocks. The long tests don't.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
 .PHONY: help
 help:  ## Show this list
@@ -25,6 +27,7 @@ help:  ## Show this list
 	@echo
 	@echo "  PG=18|16|15      the PostgreSQL of the tests; 15 is Debian's (default 18)"
 	@echo "  ARGS='…'         further arguments of pgcron demo, of pytest, of the mutations or of the benchmarks"
+	@echo "  WORKERS=4        processes of make test (default: two more than there are processors)"
 	@echo "  MINUTES=3 SEED=7 of make chaos: how long, and which storm (default: 3, any)"
 	@echo "  PYTHON=python3   the Python to make .venv with, 3.11 or newer"
 
@@ -34,11 +37,11 @@ demo: $(READY)  ## Start PostgreSQL, workers and the admin, with jobs to look at
 
 .PHONY: test
 test: $(READY)  ## Run the tests, but for the long ones
-	PGCRON_TEST_PG=$(PG) $(PYTEST) $(or $(ARGS),-m "not long")
+	PGCRON_TEST_PG=$(PG) $(PYTEST) -n $(WORKERS) $(or $(ARGS),-m "not long")
 
 .PHONY: long
 long: $(READY)  ## Run the long tests: faults on real workers
-	PGCRON_TEST_PG=$(PG) $(PYTEST) -m long $(ARGS)
+	PGCRON_TEST_PG=$(PG) $(PYTEST) -n logical -m long $(ARGS)
 
 .PHONY: mutation
 mutation: $(READY)  ## Remove the guards one by one, and see that tests notice
@@ -68,7 +71,7 @@ format: $(READY)  ## Format, and fix what the linter can fix
 
 .PHONY: proof
 proof: $(READY)  ## Run everything at full length (hours, by hand): mutations, an hour of chaos, benchmarks too
-	PGCRON_PROOF=1 PGCRON_TEST_PG=$(PG) $(PYTEST) --timeout=0 $(ARGS)
+	PGCRON_PROOF=1 PGCRON_TEST_PG=$(PG) $(PYTEST) -n logical --timeout=0 $(ARGS)
 	$(MAKE) mutation ARGS=
 	$(MAKE) chaos MINUTES=60 ARGS=
 	$(MAKE) bench ARGS=

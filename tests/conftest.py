@@ -212,8 +212,29 @@ def stage(db_url: str, worker_url: str) -> Iterator[Stage]:
 @pytest.fixture
 def fleet(tmp_path: Path, db_url: str, worker_url: str) -> Iterator[Fleet]:
     """Worker processes on the test's clone, with a table `effect` for what their handlers do."""
+    with fleet_on(tmp_path, db_url, worker_url) as fleet:
+        yield fleet
+
+
+@contextmanager
+def fleet_on(folder: Path, db_url: str, worker_url: str) -> Iterator[Fleet]:
     with psycopg.connect(db_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE effect (at timestamptz DEFAULT clock_timestamp(), what text)")
         connection.execute("GRANT ALL ON effect TO pgcron_worker")
-    with fleet_in(tmp_path, db_url, worker_url) as fleet:
+    with fleet_in(folder, db_url, worker_url) as fleet:
         yield fleet
+
+
+@pytest.fixture(scope="module")
+def module_fleet(
+    embedded_pg: Server, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    """A fleet for all tests of a module: where starting a worker is not what they test. See Fleet.begin_anew."""
+    from pgcron_py.app.database import adopt
+
+    with embedded_pg.database(migrated_template) as name:
+        url = embedded_pg.url(name)
+        adopt(url)
+        worker_url = embedded_pg.url(name, ("t_worker", LOGIN_PASSWORD))
+        with fleet_on(tmp_path_factory.mktemp("fleet"), url, worker_url) as fleet:
+            yield fleet

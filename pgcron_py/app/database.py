@@ -22,6 +22,7 @@ from pgcron_py.storage.sqlstates import refusals_translated
 
 LOCK_WAIT = "2s"
 _ALEMBIC = threading.Lock()  # Alembic keeps the migration that runs in a module: one at a time in a process
+UPGRADE_WAIT = "60s"  # for another upgrade: nobody waits behind this one meanwhile
 UPGRADE_LOCK = 0x70676372  # one upgrade at a time in a database
 
 ROLES = tuple(role.group for role in RIGHTS)
@@ -148,7 +149,7 @@ def _migration_connection(url: str) -> Iterator[tuple[Connection, Config]]:
 def _prepare_roles_and_schema(connection: Connection) -> None:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
-    driver.execute("SELECT pg_advisory_xact_lock(%s)", (UPGRADE_LOCK,))
+    _wait_for_other_upgrades(driver)
     for role in ROLES:
         driver.execute(CREATE_ROLE.format(role=role))
     for role in READERS:
@@ -159,6 +160,16 @@ def _prepare_roles_and_schema(connection: Connection) -> None:
     # Functions and types are everybody's when they are made: not those of this owner.
     for objects in ("EXECUTE ON FUNCTIONS", "USAGE ON TYPES"):
         driver.execute(f"ALTER DEFAULT PRIVILEGES REVOKE {objects} FROM PUBLIC")
+
+
+def _wait_for_other_upgrades(driver: psycopg.Connection) -> None:
+    driver.execute(f"SET LOCAL lock_timeout = '{UPGRADE_WAIT}'")
+    try:
+        driver.execute("SELECT pg_advisory_xact_lock(%s)", (UPGRADE_LOCK,))
+    except psycopg.errors.LockNotAvailable as error:
+        message = f"another upgrade of this database has been going on for {UPGRADE_WAIT}; nothing was changed"
+        raise LockNotAvailable(message, hint="wait for it, or look for its session in pg_locks (advisory)") from error
+    driver.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
 
 
 def _config() -> Config:

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine
 from pgcron_py.app import database
 from pgcron_py.errors import DatabaseUnavailable, LockNotAvailable
 from pgcron_py.storage.models import Base
+from support.fleet import wait_for
 
 OBJECTS = """
   SELECT count(*) FROM (
@@ -90,6 +91,25 @@ def test_two_upgrades_at_once_both_end_well(empty_db_url: str) -> None:
         for _ in range(2)
     ]
     assert [upgrade.communicate(timeout=60)[0] for upgrade in upgrades] == ["True\n", "True\n"]
+
+
+def test_an_upgrade_waits_longer_for_another_one_than_for_a_table(empty_db_url: str) -> None:
+    waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND clock_timestamp() - waitstart > interval '2.2 s'"
+    with ThreadPoolExecutor(1) as thread, psycopg.connect(empty_db_url, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (database.UPGRADE_LOCK,))
+        upgrading = thread.submit(database.upgrade, empty_db_url)
+        wait_for(lambda: other.execute(waiting).fetchone() is not None, "it has waited for longer than for a table")
+        other.execute("SELECT pg_advisory_unlock(%s)", (database.UPGRADE_LOCK,))
+        assert upgrading.result(60).is_current
+
+
+def test_an_upgrade_that_another_one_keeps_waiting_says_so(empty_db_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "UPGRADE_WAIT", "100ms")
+    with psycopg.connect(empty_db_url, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (database.UPGRADE_LOCK,))
+        with pytest.raises(LockNotAvailable, match="another upgrade of this database has been going on for 100ms"):
+            database.upgrade(empty_db_url)
+    assert database.current(empty_db_url).revision is None
 
 
 def test_two_threads_that_upgrade_take_turns(empty_db_url: str) -> None:

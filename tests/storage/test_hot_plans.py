@@ -12,15 +12,35 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from conftest import LOGIN_PASSWORD, Server
 
+from pgcron_py.app.database import adopt
 from pgcron_py.storage import claims
 from support.steps import HANDLER, Stage, failure, success
 
 JOBS = 1_000_000 if os.environ.get("PGCRON_PROOF") else 20_000
 
 
+@pytest.fixture(scope="module")
+def churned_template(embedded_pg: Server, migrated_template: str) -> Iterator[str]:
+    """The name of a database that is copied with all its dead rows; nobody is connected to it."""
+    with embedded_pg.database(migrated_template) as name:
+        stage = Stage(embedded_pg.url(name), embedded_pg.url(name))
+        churn(stage)
+        stage.close()
+        yield name
+
+
 @pytest.fixture
-def churned(stage: Stage) -> Stage:
+def churned(embedded_pg: Server, churned_template: str) -> Iterator[Stage]:
+    with embedded_pg.database(churned_template) as name:
+        adopt(embedded_pg.url(name))
+        stage = Stage(embedded_pg.url(name), embedded_pg.url(name, ("t_worker", LOGIN_PASSWORD)))
+        yield stage
+        stage.close()
+
+
+def churn(stage: Stage) -> None:
     """Many planned jobs, far away, of which 6,000 were due and were advanced without a vacuum since; and their history."""
     stage.do("ALTER TABLE pgcron.cron_job SET (autovacuum_enabled = false)")
     stage.do("SET session_replication_role = 'replica'")  # no triggers: this is only mass
@@ -43,7 +63,6 @@ def churned(stage: Stage) -> Stage:
         stage.do(
             "UPDATE pgcron.cron_job SET next_run_at = clock_timestamp() + interval '1 h' WHERE next_run_at <= clock_timestamp()"
         )
-    return stage
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

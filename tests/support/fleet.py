@@ -165,6 +165,14 @@ class Fleet:
     def broken_invariants(self) -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM pgcron.check_invariants()")
 
+    def begin_anew(self) -> None:
+        """No job, no run and no effect of the test before; its workers live on. Raises AssertionError when one is dead."""
+        assert all(worker.process.poll() is None for worker in self.workers), [worker.log for worker in self.workers]
+        self.do("UPDATE pgcron.cron_job SET is_enabled = false")
+        wait_for(lambda: not self.rows("SELECT FROM pgcron.cron_log WHERE status = 'RUNNING'"), "nothing runs any more")
+        self.do("DELETE FROM pgcron.cron_job")
+        self.do("TRUNCATE effect")
+
     def end(self) -> None:
         for worker in self.workers:
             if worker.process.poll() is None:

@@ -8,6 +8,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+NO_OTHERS = (
+    "-p",
+    "no:pytest_postgresql",
+    "-p",
+    "no:postgresql",
+    "-p",
+    "no:hypothesispytest",
+)  # they take seconds to import
 PAGE = ROOT / "docs" / "testing.md"
 
 
@@ -15,7 +23,18 @@ def run_pytest(folder: Path, *flags: str, **files: str) -> str:
     """What pytest says of the files, with the plugin as installed."""
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
-    command = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", "--rootdir", str(folder), *flags]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-rs",
+        "-p",
+        "no:cacheprovider",
+        *NO_OTHERS,
+        "--rootdir",
+        str(folder),
+        *flags,
+    ]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
 
 
@@ -62,7 +81,5 @@ def test_nothing_is_imported_for_those_who_use_nothing():
 
 
 def test_a_suite_that_does_not_use_it_pays_nothing(tmp_path: Path) -> None:
-    out = run_pytest(
-        tmp_path, "-p", "no:pytest_postgresql", "-p", "no:postgresql", "-p", "no:hypothesispytest", test_unused=UNUSED
-    )
+    out = run_pytest(tmp_path, test_unused=UNUSED)
     assert "1 passed" in out, out

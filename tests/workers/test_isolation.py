@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -26,19 +28,28 @@ def run_now(fleet: Fleet, name: str) -> None:
     fleet.do("SELECT pgcron.run_now(%s)", name)
 
 
-@pytest.mark.parametrize(
-    "body",
-    ["while True: pass", "time.sleep(600)", REGEX, "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"],
-)
-def test_a_timeout_really_ends_a_def_handler_and_only_it(fleet: Fleet, body: str) -> None:
-    fleet.app(NEIGHBOURS + f"@app.cron_job('bad', '@yearly', timeout=0.3)\ndef bad() -> None:\n    {body}\n")
+ENDLESS = {
+    "computing": "while True: pass",
+    "sleeping": "time.sleep(600)",
+    "in C": REGEX,
+    "deaf": "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
+}
+
+
+def test_a_timeout_really_ends_a_def_handler_and_only_it_whatever_it_does(fleet: Fleet) -> None:
+    handlers = [
+        f"@app.cron_job('{name}', '@yearly', timeout=0.3)\ndef bad{number}() -> None:\n    {body}\n"
+        for number, (name, body) in enumerate(ENDLESS.items())
+    ]
+    fleet.app(NEIGHBOURS + "".join(handlers))
     worker = fleet.start()
     before = worker.async_executor()
-    run_now(fleet, "bad")
-    (run,) = fleet.ended("bad", seconds=8)
-    assert (run["reason"], run["is_strike"]) == ("timeout", True)
-    assert "timed out after 300 ms" in run["error"]
-    assert worker.async_executor() == before
+    for name in ENDLESS:
+        run_now(fleet, name)
+        (run,) = fleet.ended(name, seconds=8)
+        assert (run["reason"], run["is_strike"]) == ("timeout", True), name
+        assert "timed out after 300 ms" in run["error"], name
+        assert worker.async_executor() == before, name
     assert worker.stop() == 0
     assert (
         fleet.rows(
@@ -228,3 +239,11 @@ def test_an_executor_that_is_killed_again_and_again_while_it_starts_comes_back(f
     (run,) = fleet.ended("fine")
     assert run["status"] == "SUCCESS"
     assert worker.stop() == 0
+
+
+def test_an_executor_imports_nothing_of_what_only_its_supervisor_needs() -> None:
+    code = (
+        "import sys, pgcron_workers.executors.child, pgcron_workers.executors.sync_child; "
+        "print([name for name in ('structlog', 'pydantic', 'click', 'rich', 'sqlalchemy') if name in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

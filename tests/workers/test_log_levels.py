@@ -34,6 +34,20 @@ CREATE TRIGGER note AFTER INSERT ON pgcron.cron_log_line FOR EACH ROW EXECUTE FU
 """
 
 
+@pytest.fixture(scope="module")
+def module_noted_fleet(module_fleet: Fleet) -> Fleet:
+    module_fleet.do(NOTED)
+    module_fleet.app(APP)
+    module_fleet.start()
+    return module_fleet
+
+
+@pytest.fixture
+def noted_fleet(module_noted_fleet: Fleet) -> Fleet:
+    module_noted_fleet.begin_anew()
+    return module_noted_fleet
+
+
 def begin(fleet: Fleet, name: str, handler: str, level: str) -> None:
     fleet.do("INSERT INTO pgcron.cron_job (name, schedule, handler, log_level) VALUES (%s, '@yearly', %s, %s)", name, handler, level)  # fmt: skip
     wait_for(lambda: fleet.rows("SELECT FROM pgcron.cron_job WHERE name = %s AND NOT needs_plan", name), "planned")
@@ -55,12 +69,9 @@ def output_of(fleet: Fleet, name: str) -> tuple[int, int, list[str]]:
     [("all", ["good said"], ["bad said"]), ("errors", [], ["bad said"]), ("none", [], [])],
 )
 def test_a_level_keeps_what_it_says_and_writes_nothing_else(
-    fleet: Fleet, level: str, good: list[str], bad: list[str]
+    noted_fleet: Fleet, level: str, good: list[str], bad: list[str]
 ) -> None:
-    paid = ["paid said"] if good else []
-    fleet.do(NOTED)
-    fleet.app(APP)
-    fleet.start()
+    fleet, paid = noted_fleet, ["paid said"] if good else []
     for name in ("good", "bad", "paid"):
         begin(fleet, name, name, level)
     (fine,), (failed,), _ = fleet.ended("good"), fleet.ended("bad"), fleet.ended("paid")

@@ -26,12 +26,22 @@ def sql_author(fleet: Fleet) -> Iterator[None]:
     fleet.do("REVOKE pgcron_sql_author FROM t_worker")
 
 
-@pytest.fixture
-def sql_fleet(fleet: Fleet) -> Fleet:
+def sql_fleet_of(fleet: Fleet) -> Fleet:
     fleet.app(NO_APP)
     fleet.environment["PGCRON_SQL_CONNECTIONS"] = f"{fleet.worker_url} boss={fleet.url}"
     fleet.start()
     return fleet
+
+
+@pytest.fixture(scope="module")
+def module_sql_fleet(module_fleet: Fleet) -> Fleet:
+    return sql_fleet_of(module_fleet)
+
+
+@pytest.fixture
+def sql_fleet(module_sql_fleet: Fleet) -> Fleet:
+    module_sql_fleet.begin_anew()
+    return module_sql_fleet
 
 
 def ran(
@@ -80,7 +90,7 @@ def test_an_error_undoes_the_whole_command_and_is_told_without_a_trace_of_ours(s
 )
 def test_what_cannot_run_in_a_transaction_runs(sql_fleet: Fleet, command: str) -> None:
     sql_fleet.do(
-        "CREATE PROCEDURE twice() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO effect (what) VALUES ('1'); COMMIT; "
+        "CREATE OR REPLACE PROCEDURE twice() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO effect (what) VALUES ('1'); COMMIT; "
         "INSERT INTO effect (what) VALUES ('2'); END $$"
     )
     run = ran(sql_fleet, command, connection="boss")
@@ -122,7 +132,8 @@ def test_a_cancel_ends_the_statement_in_the_database_within_the_grace_time(sql_f
     assert sql_fleet.rows(BACKEND, str(run["id"])) == []
 
 
-def test_a_killed_worker_leaves_no_statement_behind(sql_fleet: Fleet) -> None:
+def test_a_killed_worker_leaves_no_statement_behind(fleet: Fleet) -> None:
+    sql_fleet = sql_fleet_of(fleet)
     sql_fleet.do(JOB, "j", json.dumps({"command": "SELECT pg_sleep(600)"}), None, 1)
     sql_fleet.planned()
     sql_fleet.do("SELECT pgcron.run_now('j')")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pgcron_py.registry import PgCron
-from pgcron_py.settings import Settings
 from pgcron_workers.handlers.urls import Pattern
+
+if TYPE_CHECKING:  # executors import this module, and have no settings
+    from pgcron_py.settings import Settings
 
 
 def builtins_of(settings: Settings) -> dict[str, Any]:

@@ -7,14 +7,16 @@ import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import ReadOnlySqlTransaction
-from structlog.typing import FilteringBoundLogger
 
 from pgcron_py.errors import DatabaseIsReadOnly, PgCronError
+
+if TYPE_CHECKING:  # executors import this module, and log nothing
+    from structlog.typing import FilteringBoundLogger
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
