@@ -115,17 +115,27 @@ async def sign_in(
     throttle: NamedDependency[Throttle], passwords: NamedDependency[Passwords], denials: NamedDependency[Denials], metrics: NamedDependency[Metrics],
 ) -> Response[Me]:  # fmt: skip
     """Sign in with name and password. The answer sets the session's cookie; each sign-in has a new one."""
-    name = data.name.strip().lower()
+    return await signed_in_by_password(
+        data.name, data.password, request, principal, settings, database, throttle, passwords, denials, metrics
+    )
+
+
+async def signed_in_by_password(
+    given_name: str, password: str, request: Request[Any, Any, Any], principal: Principal, settings: AdminSettings, database: Database,
+    throttle: Throttle, passwords: Passwords, denials: Denials, metrics: Metrics,
+) -> Response[Me]:  # fmt: skip
+    """The answer with the session's cookie. Raises SignInRefused, TooManyRequests."""
+    name = given_name.strip().lower()
     claimed = replace(principal, kind="session", name=name, session_id=None)
     await throttle.begin(claimed, name)
     async with database.read() as connection:
         user = await (await connection.execute(USER_OF_NAME, {"name": name})).fetchone()
-    is_right = await passwords.is_right(user["password_hash"] if user else None, data.password)
+    is_right = await passwords.is_right(user["password_hash"] if user else None, password)
     if user is None or not is_right or not user["is_enabled"]:
         metrics.sign_in("refused")
         await denials.sign_in(claimed, "wrong name or password" if user is None or not is_right else "disabled")
         raise SignInRefused()
-    new_hash = await passwords.hashed(data.password) if is_outdated(user["password_hash"]) else None
+    new_hash = await passwords.hashed(password) if is_outdated(user["password_hash"]) else None
     async with database.transaction(claimed) as connection:
         answer = await _signed_in(connection, request, principal, settings, user["id"], user["password_hash"])
         if new_hash is not None:
