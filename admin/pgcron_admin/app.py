@@ -33,9 +33,9 @@ from pgcron_admin.identity import Identity
 from pgcron_admin.jwts import Jwts
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.openapi import describe_routes, openapi_routes
-from pgcron_admin.pages import PAGE_ROUTES
 from pgcron_admin.pages.failures import page_or_problem
 from pgcron_admin.pages.rendering import Pages
+from pgcron_admin.pages.routes import PAGE_ROUTES
 from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
