@@ -33,12 +33,12 @@ from pgcron_admin.identity import Identity
 from pgcron_admin.jwts import Jwts
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.openapi import describe_routes, openapi_routes
-from pgcron_admin.pages.failures import page_or_problem
-from pgcron_admin.pages.rendering import Pages
-from pgcron_admin.pages.routes import PAGE_ROUTES
 from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
+from pgcron_admin.screens.failures import page_or_problem
+from pgcron_admin.screens.rendering import Pages
+from pgcron_admin.screens.routes import SCREEN_ROUTES
 from pgcron_admin.settings import AdminSettings, with_secret
 from pgcron_admin.stopping import Stopping
 
@@ -89,7 +89,7 @@ def create_app(settings: AdminSettings) -> AdminApp:
         health_routes(settings.database_url),
         show_metrics,
         Router("/api", route_handlers=[*API_ROUTES, *openapi_routes()]),
-        PAGE_ROUTES,
+        SCREEN_ROUTES,
     ]
     app = AdminApp(
         route_handlers=routes,

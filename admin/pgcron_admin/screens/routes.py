@@ -5,10 +5,10 @@ from __future__ import annotations
 from litestar import Router
 
 from pgcron_admin.assets import show_asset
-from pgcron_admin.pages import audit, entry, jobs, overview, runs, workers
-from pgcron_admin.pages.failures import PAGE_HANDLERS
+from pgcron_admin.screens import audit, entry, jobs, overview, runs, workers
+from pgcron_admin.screens.failures import PAGE_HANDLERS
 
-PAGE_ROUTES = Router(
+SCREEN_ROUTES = Router(
     "/",
     route_handlers=[
         entry.show_sign_in,

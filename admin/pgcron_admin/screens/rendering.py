@@ -20,9 +20,9 @@ from markupsafe import Markup
 from pgcron_admin.assets import Assets
 from pgcron_admin.csrf import csrf_token
 from pgcron_admin.front import facts_of
-from pgcron_admin.pages import formats
-from pgcron_admin.pages.views import job_path
 from pgcron_admin.principal import Permission, Principal
+from pgcron_admin.screens import formats
+from pgcron_admin.screens.views import job_path
 from pgcron_admin.settings import AdminSettings
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"

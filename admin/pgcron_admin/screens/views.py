@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from pgcron_admin.pages import formats, marks
-from pgcron_admin.pages.marks import Mark, Tone
+from pgcron_admin.screens import formats, marks
+from pgcron_admin.screens.marks import Mark, Tone
 from pgcron_py.errors import InvalidSchedule
 from pgcron_py.timetable import sentence
 

@@ -10,11 +10,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, Parameter
 
 from pgcron_admin.database import Database
-from pgcron_admin.pages import queries, views
-from pgcron_admin.pages.jobs import Text, many, one, one_or_none
-from pgcron_admin.pages.rendering import Pages
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal
+from pgcron_admin.screens import queries, views
+from pgcron_admin.screens.jobs import Text, many, one, one_or_none
+from pgcron_admin.screens.rendering import Pages
 from pgcron_py.errors import NotFound
 
 STATUSES = {"": "All", "RUNNING": "Running", "SUCCESS": "Success", "FAILED": "Failed"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pages.conftest import Site
-from pages.test_pages import SCREENS, a_run
+from screens.conftest import Site
+from screens.test_screens import SCREENS, a_run
 
 AXE = Path(__file__).resolve().parents[2] / "admin/frontend/node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

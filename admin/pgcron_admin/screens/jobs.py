@@ -14,11 +14,11 @@ from litestar.response import Redirect
 
 from pgcron_admin.database import Connection, Database
 from pgcron_admin.front import facts_of
-from pgcron_admin.pages import queries, views
-from pgcron_admin.pages.entry import Form
-from pgcron_admin.pages.rendering import Pages
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal
+from pgcron_admin.screens import queries, views
+from pgcron_admin.screens.entry import Form
+from pgcron_admin.screens.rendering import Pages
 from pgcron_py.errors import JobNotFound, PgCronError
 
 CHIP_WORDS = {

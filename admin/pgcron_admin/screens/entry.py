@@ -16,9 +16,9 @@ from pgcron_admin.denials import Denials
 from pgcron_admin.front import facts_of
 from pgcron_admin.guessing import Passwords, Throttle
 from pgcron_admin.metrics import Metrics
-from pgcron_admin.pages.rendering import Pages
 from pgcron_admin.permissions import in_person, open_to_all
 from pgcron_admin.principal import Principal
+from pgcron_admin.screens.rendering import Pages
 from pgcron_admin.sessions import end_session, no_cookie
 from pgcron_admin.settings import AdminSettings
 from pgcron_py.errors import TooManyRequests

@@ -14,13 +14,13 @@ from litestar.response import Redirect
 
 from pgcron_admin.database import Database
 from pgcron_admin.front import facts_of
-from pgcron_admin.pages import queries
-from pgcron_admin.pages.entry import Form
-from pgcron_admin.pages.jobs import Text, many, one
-from pgcron_admin.pages.rendering import Pages
-from pgcron_admin.pages.views import Row, job_path
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal
+from pgcron_admin.screens import queries
+from pgcron_admin.screens.entry import Form
+from pgcron_admin.screens.jobs import Text, many, one
+from pgcron_admin.screens.rendering import Pages
+from pgcron_admin.screens.views import Row, job_path
 from pgcron_py.errors import PgCronError
 
 ENTRIES: LiteralString = """

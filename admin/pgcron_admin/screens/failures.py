@@ -13,9 +13,9 @@ from litestar.types import ExceptionHandlersMap
 
 from pgcron_admin.controllers.sign_in import wants_page
 from pgcron_admin.front import facts_of
-from pgcron_admin.pages.rendering import Pages
 from pgcron_admin.principal import anonymous, principal_of
 from pgcron_admin.problems import refusal, refusal_of_litestar, unexpected
+from pgcron_admin.screens.rendering import Pages
 from pgcron_py.errors import NotSignedIn, PgCronError
 
 SIGN_IN = "/sign-in"

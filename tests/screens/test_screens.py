@@ -6,8 +6,8 @@ import re
 
 import httpx
 import pytest
-from pages.conftest import Site, Tab
 from playwright.sync_api import expect
+from screens.conftest import Site, Tab
 
 from pgcron_py.app.passwords import hashed
 

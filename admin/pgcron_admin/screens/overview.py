@@ -8,11 +8,11 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from pgcron_admin.database import Database
-from pgcron_admin.pages import queries
-from pgcron_admin.pages.jobs import many, one
-from pgcron_admin.pages.rendering import Pages
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal
+from pgcron_admin.screens import queries
+from pgcron_admin.screens.jobs import many, one
+from pgcron_admin.screens.rendering import Pages
 
 
 @get("/", guards=[requires(Permission.VIEW)])

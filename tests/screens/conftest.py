@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from pgcron_admin.assets import FOLDER
 from support.admin import People, Server, admin_process
-from support.pages import seed
+from support.showcase import seed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DESK, PHONE = {"width": 1360, "height": 900}, {"width": 320, "height": 640}
