@@ -31,7 +31,7 @@ from pgcron_admin.identity import Identity
 from pgcron_admin.jwts import Jwts
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.openapi import describe_routes, openapi_routes
-from pgcron_admin.permissions import check_declared
+from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
 from pgcron_admin.settings import AdminSettings, with_secret
@@ -98,6 +98,7 @@ def create_app(settings: AdminSettings) -> AdminApp:
     app.state.denials = parts.denials
     app.parts = parts
     app.front = Front(super(AdminApp, app).__call__, settings, parts.metrics)
+    app.front.methods = allowed_methods(app)
     check_declared(app)
     describe_routes(app, routes)
     return app

@@ -48,9 +48,13 @@ BEGIN_READ: LiteralString = (
 )
 BEGIN_WRITE: LiteralString = (
     "BEGIN; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '5s'; "
-    "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL TimeZone = 'UTC'"
+    "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL TimeZone = 'UTC'; SET LOCAL IntervalStyle = 'postgres'; "
+    # What the pooler's last client may have left.
+    "SET LOCAL pgcron.silent = ''; SET LOCAL pgcron.declaring = ''; SET LOCAL pgcron.rehash = ''"
 )
-ACT_AS: LiteralString = "SELECT pgcron.act_as(%(actor)s, %(reason)s, %(request_id)s, %(address)s)"
+ACT_AS: LiteralString = """
+SELECT pgcron.act_as(%(actor)s, %(reason)s, %(request_id)s, %(address)s), set_config('application_name', %(application)s, true)
+"""
 
 
 class Database:
@@ -89,30 +93,33 @@ class Database:
 
     @asynccontextmanager
     async def _begun(self, begin: LiteralString, deadline: float) -> AsyncIterator[Connection]:
+        until = asyncio.get_running_loop().time() + deadline
         try:
-            connection = await self._taken(begin, deadline)
+            connection = await self._taken(begin, until)
             try:
-                with _cut_after(connection, deadline):
+                with _cut_at(connection, until):
                     yield connection
                     await connection.execute("COMMIT")
+            except BaseException:
+                with _cut_at(connection, asyncio.get_running_loop().time() + 1.0), contextlib.suppress(psycopg.Error):
+                    await connection.rollback()
+                raise
             finally:
-                with _cut_after(connection, 1.0):
-                    await self.pool.putconn(connection)  # rolls back what was not committed, and drops what is broken
+                await self.pool.putconn(connection)  # drops what is broken
         except psycopg.Error as error:
             ours = translated(error)
             if ours is None:
                 raise
             raise ours from error
 
-    async def _taken(self, begin: LiteralString, deadline: float) -> Connection:
+    async def _taken(self, begin: LiteralString, until: float) -> Connection:
         """A connection inside its transaction: one that broke while it waited in the pool is left for the next."""
-        until = asyncio.get_running_loop().time() + deadline
         if self.pool.closed:
             await self._opened()
         while True:
             connection = await self.pool.getconn()
             try:
-                with _cut_after(connection, until - asyncio.get_running_loop().time()):
+                with _cut_at(connection, until):
                     await connection.execute(begin, prepare=False)
             except BaseException as error:
                 await self.pool.putconn(connection)
@@ -132,7 +139,8 @@ class Database:
 async def act_as(connection: Connection, principal: Principal, reason: str | None, request_id: str) -> None:
     """Says who acts in this transaction, for the audit."""
     params = {
-        "actor": principal.actor, "reason": reason or "", "request_id": request_id, "address": principal.address or "",
+        "actor": principal.actor, "reason": reason, "request_id": request_id, "address": principal.address,
+        "application": f"pgcron admin {principal.means}".strip(),
     }  # fmt: skip
     await connection.execute(ACT_AS, params)
 
@@ -145,9 +153,9 @@ async def _configured(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def _cut_after(connection: Connection, seconds: float) -> Iterator[None]:
+def _cut_at(connection: Connection, when: float) -> Iterator[None]:
     """Ends a silent connection at the socket: libpq's own cancel would wait for the same silent server."""
-    timer = asyncio.get_running_loop().call_later(max(seconds, 0), _cut, connection)
+    timer = asyncio.get_running_loop().call_at(when, _cut, connection)
     try:
         yield
     finally:

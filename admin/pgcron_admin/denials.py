@@ -36,11 +36,15 @@ class Denials:
     async def _record(self, action: str, principal: Principal, detail: dict[str, str]) -> None:
         """A database that is away must not turn a refusal into another error."""
         told: dict[str, Any] = {name: text[:TEXT_LENGTH] for name, text in detail.items()}
-        if principal.session_id is not None:
-            told["session"] = str(principal.session_id)
-        if principal.token_id is not None:
-            told["token"] = principal.token_id
-        log.info(action, actor=principal.actor, address=principal.address, request_id=principal.request_id, **told)
+        log.info(
+            "denied",
+            tried=action,
+            means=principal.means,
+            actor=principal.actor,
+            address=principal.address,
+            request_id=principal.request_id,
+            **told,
+        )
         try:
             async with self._database.transaction(principal) as connection:
                 await connection.execute(RECORD, {"action": action, "detail": Jsonb(told)})

@@ -66,11 +66,12 @@ def facts_of(scope: Any) -> Facts:
 
 
 class Front:
-    """An ASGI application around the admin's."""
+    """An ASGI application around the admin's. methods: of each path, for the header Allow."""
 
     def __init__(self, app: ASGIApp, settings: AdminSettings, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self.methods: dict[str, bytes] = {}
         self._settings = settings
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
 
@@ -84,15 +85,17 @@ class Front:
         if self._is_strange(facts.host):
             await _refused(scope, facts, send)
             return
-        await self._app(scope, receive, self._with_headers(scope["method"], send, facts))
+        await self._app(scope, receive, self._with_headers(scope, send, facts))
 
-    def _with_headers(self, method: str, send: Send, facts: Facts) -> Send:
+    def _with_headers(self, scope: Any, send: Send, facts: Facts) -> Send:
         began = time.perf_counter()
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if scope["method"] == "OPTIONS":
+                    _correct_allow(message, self.methods.get(scope.get("path_template", "")))
                 _add_headers(message, facts)
-                self._metrics.answered(method, message["status"], time.perf_counter() - began)
+                self._metrics.answered(scope["method"], message["status"], time.perf_counter() - began)
             await send(message)
 
         return sent
@@ -149,6 +152,13 @@ def _last(headers: Headers, wanted: bytes) -> str:
     """The last value of a header: the nearest proxy's."""
     found = [value for name, value in headers if name == wanted]
     return found[-1].decode("latin-1").rsplit(",", 1)[-1].strip() if found else ""
+
+
+def _correct_allow(message: HTTPResponseStartEvent, methods: bytes | None) -> None:
+    """Litestar names only the methods of the handler that it saw first."""
+    if methods is not None:
+        headers = [(name, value) for name, value in message.get("headers", []) if name.lower() != b"allow"]
+        message["headers"] = [*headers, (b"allow", methods)]
 
 
 def _add_headers(message: HTTPResponseStartEvent, facts: Facts) -> None:

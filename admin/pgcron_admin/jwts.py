@@ -31,6 +31,16 @@ NAME_LENGTH = 150
 log = structlog.get_logger("pgcron.admin")
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A key set is where it was said to be: a redirect may lead to http://, or to another host."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_STRAIGHT = urllib.request.build_opener(_NoRedirect)
+
+
 class KeySet:
     """The keys of an issuer: a file, or an https:// URL."""
 
@@ -72,7 +82,7 @@ class KeySet:
     def _text(self) -> bytes:
         if not self._is_url:
             return Path(self._place).read_bytes()
-        with urllib.request.urlopen(self._place, timeout=FETCH_TIMEOUT_S) as answer:
+        with _STRAIGHT.open(self._place, timeout=FETCH_TIMEOUT_S) as answer:
             text: bytes = answer.read(KEY_SET_BYTES + 1)
         if len(text) > KEY_SET_BYTES:
             raise ValueError(f"the key set has more than {KEY_SET_BYTES} bytes")

@@ -5,7 +5,7 @@ Each operation gets its permission (`x-permission`), its security, and the error
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, get
@@ -14,7 +14,9 @@ from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 import pgcron_py
+from pgcron_admin.front import facts_of
 from pgcron_admin.permissions import Access, Reach, access_of, open_to_all, routes_of
+from pgcron_admin.wire import Body
 
 UNSAFE = frozenset({"post", "put", "patch", "delete"})
 CSRF_HEADER = "X-CSRF-Token"
@@ -54,7 +56,8 @@ def openapi_routes() -> Sequence[ControllerRouterHandler]:
 @get("/openapi.json", guards=[open_to_all], include_in_schema=False, media_type=MediaType.JSON)
 async def document(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """This document."""
-    return Response(request.app.state.openapi, media_type="application/vnd.oai.openapi+json")
+    servers = [{"url": facts_of(request.scope).base_path or "/"}]
+    return Response(request.app.state.openapi | {"servers": servers}, media_type="application/vnd.oai.openapi+json")
 
 
 def describe_routes(app: Litestar, routes: Sequence[ControllerRouterHandler]) -> None:
@@ -62,12 +65,21 @@ def describe_routes(app: Litestar, routes: Sequence[ControllerRouterHandler]) ->
     twin = Litestar(routes, openapi_config=OPENAPI, dependencies=app.dependencies, logging_config=None)
     document: dict[str, Any] = twin.openapi_schema.to_schema()
     document["components"].setdefault("schemas", {})["Problem"] = problem_schema()
+    for name in _names_of(Body):
+        if name in document["components"]["schemas"]:
+            document["components"]["schemas"][name]["additionalProperties"] = False
     for method, path, handler in routes_of(app):
         operation = document["paths"].get(path, {}).get(method.lower())
         access = access_of(handler)
         if operation is not None and access is not None:
             _describe(operation, method.lower(), access, has_place="{" in path)
     app.state.openapi = document
+
+
+def _names_of(body: type[Body]) -> Iterator[str]:
+    for below in body.__subclasses__():
+        yield below.__name__
+        yield from _names_of(below)
 
 
 def _describe(operation: dict[str, Any], method: str, access: Access, *, has_place: bool) -> None:

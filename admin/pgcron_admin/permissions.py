@@ -98,6 +98,14 @@ def routes_of(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
                         yield str(method), route.path_format, handler
 
 
+def allowed_methods(app: Litestar) -> dict[str, bytes]:
+    """The header Allow of each path."""
+    found: dict[str, set[str]] = {}
+    for method, path, _ in routes_of(app):
+        found.setdefault(path, {"OPTIONS"}).add(method)
+    return {path: ", ".join(sorted(methods)).encode() for path, methods in found.items()}
+
+
 def check_declared(app: Litestar) -> None:
     """Raises PgCronError when a route doesn't say whom it is for: nothing is open by forgetfulness."""
     silent = [f"{method} {path}" for method, path, handler in routes_of(app) if access_of(handler) is None]

@@ -34,7 +34,7 @@ class PgCronAdmin(InitPlugin):
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["root_path"] = scope.get("root_path", "") + self.path
-        scope["path"] = self.path + scope["path"]
+        scope["path"] = self.path + scope["path"].rstrip("/")  # Litestar adds a slash to what it mounts
         await self.app(scope, receive, send)
 
     @asynccontextmanager

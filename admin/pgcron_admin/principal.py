@@ -73,6 +73,13 @@ class Principal:
                 told = "web:anonymous"
         return told[:ACTOR_LENGTH]
 
+    @property
+    def means(self) -> str:
+        """What they are known by, for the audit; at most 50 characters, and no secret."""
+        if self.session_id is not None:
+            return f"session {self.session_id}"
+        return f"token {self.token_id}" if self.token_id is not None else ""
+
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions
 

@@ -90,8 +90,9 @@ def refusal_of_litestar(request: Request[Any, Any, Any], error: HTTPException) -
         error.__cause__, SerializationException | msgspec.DecodeError
     ):
         status = HTTPStatus.UNPROCESSABLE_ENTITY
+        found = _fields(error.extra)
         return _response(
-            request, status, _without_body(detail), "malformed_request", errors=_fields(error.extra),
+            request, status, _without_body(detail), "malformed_request", errors=found, field=found[0].field if found else None,
             hint="see /api/openapi.json for what this route takes",
         )  # fmt: skip
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -112,7 +113,13 @@ def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Pr
     )  # fmt: skip
 
 
+def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Problem]:
+    """Thousands of brackets: the decoder's own guard, which Litestar doesn't take for an error of the client."""
+    return _response(request, HTTPStatus.UNPROCESSABLE_ENTITY, "the body is nested too deeply", "malformed_request")
+
+
 HANDLERS: ExceptionHandlersMap = {
+    RecursionError: too_deep,
     PgCronError: refusal,
     HTTPException: refusal_of_litestar,
     Exception: unexpected,

@@ -105,7 +105,7 @@ class AdminSettings(BaseSettings):
     @field_validator("secret")
     @classmethod
     def _is_strong(cls, value: SecretStr | None) -> SecretStr | None:
-        text = value.get_secret_value() if value else None
+        text = None if value is None else value.get_secret_value()
         if text is not None and len(text) < SECRET_LENGTH:
             raise ValueError(f"a secret has at least {SECRET_LENGTH} characters: {SECRET_HINT}")
         if text is not None and (len(set(text)) < 10 or any(word in text.lower() for word in KNOWN_WORDS)):

@@ -247,3 +247,15 @@ def test_no_secret_is_in_the_audit(site: Any, run_pgcron: Any) -> None:
         assert secret not in text
     (entry,) = [entry for entry in site.people.audit("user_changed") if entry["new_values"]["name"] == "vic"]
     assert entry["new_values"]["password"] == "changed"
+
+
+def test_a_person_who_opens_a_link_gets_a_button_and_then_the_admin(site: Any, run_pgcron: Any) -> None:
+    site.people.add("wes")
+    path = run_pgcron("users", "link", "wes").strip()
+    browser, seen_by_people = site.browser(), {"Accept": "text/html,*/*;q=0.8"}
+    page = browser.get(path, **seen_by_people)
+    assert page.headers["content-type"].startswith("text/html")
+    assert "Sign in as wes" in page.text
+    answer = browser.http.post(path, content=b"", headers={**seen_by_people, "Origin": site.url})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/api/docs")
+    assert browser.get("/api/auth/me").json()["name"] == "wes"

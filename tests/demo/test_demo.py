@@ -184,6 +184,9 @@ def test_a_killed_worker_is_started_again_and_a_taken_port_is_passed_over(folder
             url = demo.until_it_says(r"admin:  (http://127.0.0.1:(\d+)/\S+)")
             assert int(url[2]) > port
             wait_until(lambda: answers(url[1]), why=demo.everything_said)
+            link = demo.until_it_says(r"sign in, once: (http://127.0.0.1:\d+/\S+)")[1]
+            with urllib.request.urlopen(urllib.request.Request(link, method="POST"), timeout=10) as answer:
+                assert json.loads(answer.read())["role"] == "super_admin"
             worker = int(demo.until_it_says(r"worker 1: process (\d+)")[1])
             os.kill(worker, signal.SIGKILL)
             demo.until_it_says("worker 1 ended with signal SIGKILL; it is started again")

@@ -11,6 +11,7 @@ CLAIMS, FINISH = "tests/storage/test_claims.py", "tests/storage/test_finish.py"
 RULES = "tests/storage/test_rules.py"
 LEASES, LOCKS = "tests/storage/test_leases.py", "tests/storage/test_locks.py"
 DEFINITIONS, INDEXES = "tests/sql/test_definitions.py", "tests/sql/test_unique_indexes.py"
+GUESSING = "tests/admin/test_guessing.py"
 DECIDE, PLANNING = "tests/unit/domain/test_decide.py", "tests/unit/domain/test_planning.py"
 ALERTS, DELIVERIES = "tests/storage/test_alerts.py", "tests/storage/test_deliveries.py"
 SIMULATION = "tests/simulation/test_simulator.py::test_every_occurrence_is_accounted_for_exactly_once"
@@ -365,5 +366,38 @@ GUARDS = (
         "pg_cron: only those who were granted it schedule", "sql/compat/pg_cron_functions_v*.sql",
         "  PERFORM cron.must_be_granted(me);\n  zone", "  zone",
         ("tests/sql/test_pg_cron.py::test_a_script_written_for_pg_cron_runs_unchanged",),
+    ),
+    Guard(
+        "web: a row of the throttle that blocks lets nobody through", "sql/functions/web_v*.sql",
+        "    WHERE t.blocked_until <= clock_timestamp();", ";",
+        (f"{GUESSING}::test_of_many_attempts_at_once_on_one_account_exactly_one_gets_through",),
+    ),
+    Guard(
+        "web: a change of rank ends the sessions", "sql/functions/web_v*.sql",
+        "      UPDATE pgcron.app_session SET revoked_at = clock_timestamp() WHERE user_id = NEW.id AND revoked_at IS NULL;\n", "",
+        ("tests/admin/test_sign_in.py::test_a_session_ends_with_the_next_request_when",),
+    ),
+    Guard(
+        "web: a session needs its CSRF token", "admin/pgcron_admin/authentication.py",
+        "        if not is_safe:\n            await self._check_token(request, principal)\n", "",
+        ("tests/admin/test_csrf.py::test_every_unsafe_route_refuses_a_session_without_its_token",),
+        is_quick=True,
+    ),
+    Guard(
+        "web: an unsafe request comes from the own origin", "admin/pgcron_admin/authentication.py",
+        "            check_origin(request.headers, facts)\n", "            pass\n",
+        ("tests/admin/test_csrf.py::test_a_stranger_can_not_sign_a_browser_in_from_another_site",),
+    ),
+    Guard(
+        "web: an unknown user costs a verification", "admin/pgcron_admin/controllers/sign_in.py",
+        'is_right = await passwords.is_right(user["password_hash"] if user else None, data.password)',
+        'is_right = user is not None and await passwords.is_right(user["password_hash"], data.password)',
+        (f"{GUESSING}::test_an_unknown_user_costs_as_many_verifications_as_a_known_one",),
+    ),
+    Guard(
+        "web: a link is used once", "admin/pgcron_admin/controllers/sign_in.py",
+        "WHERE l.token_hash = %(hash)s AND l.used_at IS NULL AND l.expires_at > clock_timestamp() AND u.id = l.user_id",
+        "WHERE l.token_hash = %(hash)s AND l.expires_at > clock_timestamp() AND u.id = l.user_id",
+        ("tests/admin/test_sign_in.py::test_a_link_signs_in_once_and_looking_at_it_does_not_use_it_up",),
     ),
 )  # fmt: skip

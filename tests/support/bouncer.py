@@ -91,6 +91,7 @@ def _written(folder: Path, server: dict[str, str], pool_size: int) -> Path:
         "t_owner": "test",
         "t_worker": "test",
         "t_reader": "test",
+        "t_web": "test",
         ADMIN: "",
         server["user"]: server.get("password", ""),
     }

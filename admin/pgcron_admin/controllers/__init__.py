@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from pgcron_admin.controllers import sessions, sign_in, users
+from pgcron_admin.controllers import docs, sessions, sign_in, users
 
 AUTH = Router(
     "/auth",
@@ -58,4 +58,4 @@ SESSIONS = Router(
 USERS = Router(
     "/", tags=["users"], route_handlers=[users.list_users, users.list_roles, users.create_user, users.change_user]
 )
-API_ROUTES: Sequence[ControllerRouterHandler] = (AUTH, SESSIONS, USERS)
+API_ROUTES: Sequence[ControllerRouterHandler] = (AUTH, SESSIONS, USERS, docs.docs_page, docs.docs_file)

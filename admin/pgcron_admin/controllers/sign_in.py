@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, LiteralString
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from pgcron_admin.csrf import csrf_token
 from pgcron_admin.database import Connection, Database
 from pgcron_admin.denials import Denials
+from pgcron_admin.front import facts_of
 from pgcron_admin.guessing import Passwords, Throttle
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.permissions import in_person, open_to_all, signed_in
@@ -50,6 +52,13 @@ USE_LINK: LiteralString = """
 UPDATE pgcron.app_link l SET used_at = clock_timestamp() FROM pgcron.app_user u
 WHERE l.token_hash = %(hash)s AND l.used_at IS NULL AND l.expires_at > clock_timestamp() AND u.id = l.user_id AND u.is_enabled
 RETURNING u.id, u.password_hash
+"""
+
+
+AFTER_LINK = "/api/docs"
+LINK_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>pgcron</title></head>
+<body><main><h1>pgcron</h1><form method="post"><button>Sign in as {name}</button></form></main></body></html>
 """
 
 
@@ -169,13 +178,18 @@ async def change_password(
 
 
 @get("/link/{token:str}", guards=[open_to_all])
-async def show_link(token: FromPath[str], database: NamedDependency[Database]) -> LinkOwner:
+async def show_link(
+    token: FromPath[str], request: Request[Any, Any, Any], database: NamedDependency[Database]
+) -> Response[LinkOwner]:
     """Whom a link of `pgcron users link` signs in. It is used up by POST only: a mail scanner follows links too."""
     async with database.read() as connection:
         row = await (await connection.execute(LINK, {"hash": secret_hash(token)})).fetchone()
     if row is None:
         raise NotFound("this link is not good, or no longer", hint="`pgcron users link NAME` makes another one")
-    return LinkOwner(name=row["name"], expires_at=row["expires_at"])
+    if wants_page(request):
+        page: Response[Any] = Response(LINK_PAGE.format(name=html.escape(row["name"])), media_type=MediaType.HTML)
+        return page
+    return Response(LinkOwner(name=row["name"], expires_at=row["expires_at"]))
 
 
 @post("/link/{token:str}", status_code=200, guards=[open_to_all])
@@ -191,7 +205,15 @@ async def use_link(
         user = await (await connection.execute(USE_LINK, {"hash": secret_hash(token)})).fetchone()
         if user is None:
             raise NotFound("this link is not good, or no longer", hint="`pgcron users link NAME` makes another one")
-        return await _signed_in(connection, request, principal, settings, user["id"], user["password_hash"])
+        answer = await _signed_in(connection, request, principal, settings, user["id"], user["password_hash"])
+    if wants_page(request):
+        answer.status_code, answer.headers["Location"] = 303, facts_of(request.scope).base_path + AFTER_LINK
+    return answer
+
+
+def wants_page(request: Request[Any, Any, Any]) -> bool:
+    """Whether a person looks at it."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 async def _signed_in(

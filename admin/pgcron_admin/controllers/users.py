@@ -16,12 +16,12 @@ from pgcron_admin.guessing import Passwords
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal, permissions_of
 from pgcron_admin.wire import Answer, Body
-from pgcron_py.app.passwords import LENGTH_MOST, check_password
+from pgcron_py.app.passwords import LENGTH_LEAST, LENGTH_MOST, check_password
 from pgcron_py.app.users import checked_name
 from pgcron_py.errors import InvalidArguments, NotFound, NotPermitted
 from pgcron_py.storage import users as statements
 
-Password = Annotated[str, msgspec.Meta(min_length=1, max_length=LENGTH_MOST)]
+Password = Annotated[str, msgspec.Meta(min_length=LENGTH_LEAST, max_length=LENGTH_MOST)]
 Permissions = Annotated[list[str], msgspec.Meta(max_length=20)]
 Reason = Annotated[str, msgspec.Meta(max_length=1000)]
 

@@ -9,11 +9,15 @@ import psycopg
 from psycopg import sql
 
 from pgcron_py.app.database import upgrade
+from pgcron_py.app.session import os_caller, session
+from pgcron_py.app.users import create_user, list_users, make_link
 from pgcron_py.embedded import EmbeddedServer
 
 DATABASE = "demo"
-OWNER, WORKER = "demo_owner", "demo_worker"
-GROUPS = {OWNER: "pgcron_owner", WORKER: "pgcron_worker"}
+OWNER, WORKER, WEB = "demo_owner", "demo_worker", "demo_web"
+GROUPS = {OWNER: "pgcron_owner", WORKER: "pgcron_worker", WEB: "pgcron_web"}
+USER, ROLE = "admin", "super_admin"
+LINK_MINUTES = 24 * 60
 
 TABLES = """
 CREATE SCHEMA IF NOT EXISTS demo;
@@ -55,6 +59,7 @@ class Urls:
 
     owner: str
     worker: str
+    web: str
 
 
 def seed(server: EmbeddedServer) -> Urls:
@@ -71,6 +76,15 @@ def seed(server: EmbeddedServer) -> Urls:
         connection.execute(TABLES)
         connection.execute(SQL_JOB)
     return Urls(*(server.dsn(login, DATABASE, password) for login, password in passwords.items()))
+
+
+def sign_in_path(owner_url: str) -> str:
+    """A link of the admin that signs the demo's super admin in once, below the admin's address; makes them if need be."""
+    caller = os_caller("the demo")
+    with session(owner_url) as connection:
+        if USER not in {user.name for user in list_users(connection)}:
+            create_user(connection, USER, ROLE, caller)
+        return make_link(connection, USER, LINK_MINUTES, caller).path
 
 
 def _make_login(connection: psycopg.Connection, login: str, password: str) -> None:

@@ -18,7 +18,7 @@ from pgcron_py.storage.sqlstates import refusals_translated
 from pgcron_workers.demo import children
 from pgcron_workers.demo.children import Child
 from pgcron_workers.demo.place import Keys, beside, free_port, shown
-from pgcron_workers.demo.seed import DATABASE, Urls, seed
+from pgcron_workers.demo.seed import DATABASE, Urls, seed, sign_in_path
 from pgcron_workers.demo.stopping import Stopping
 from pgcron_workers.demo.summary import Summary
 from pgcron_workers.demo.view import Lines, Screen, View
@@ -68,7 +68,7 @@ class Session:
                 keys.write()
                 with refusals_translated():
                     urls = seed(self._server)
-                    watch = Watch(urls.owner)
+                    watch, self._sign_in_path = Watch(urls.owner), sign_in_path(urls.owner)
                 self._start_children(urls)
                 self._introduce(lines, keys)
                 self._stopping.interrupts = False
@@ -87,7 +87,7 @@ class Session:
         for child in self._children:
             child.start()
         self._admin_port = free_port(self._wanted.port)
-        environment = {"PGCRON_DATABASE_URL": urls.owner}
+        environment = {"PGCRON_DATABASE_URL": urls.web}
         self._admin = Child("admin", self._admin_arguments, environment, beside(data_dir, ".admin.log"))
 
     def _admin_arguments(self) -> list[str]:
@@ -107,6 +107,7 @@ class Session:
         lines.tell(f"psql:   {self._server.psql_command(dbname=DATABASE)}")
         lines.tell(f"pgcron: . {shown(keys.environment)}   (then pgcron jobs list, pgcron runs list, …)")
         lines.tell(f"admin:  {self._admin_url}")
+        lines.tell(f"        sign in, once: http://127.0.0.1:{self._admin_port}{self._sign_in_path}")
         for child in self._children:
             lines.tell(f"{child.name}: process {child.pid}, log {shown(child.log_file)}")
 
