@@ -31,6 +31,7 @@ from pgcron_admin.identity import Identity
 from pgcron_admin.jwts import Jwts
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.openapi import describe_routes, openapi_routes
+from pgcron_admin.pages import Cursors
 from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
@@ -49,6 +50,7 @@ class Parts:
     denials: Denials
     throttle: Throttle
     passwords: Passwords
+    cursors: Cursors
 
     @classmethod
     def of(cls, settings: AdminSettings) -> Parts:
@@ -56,7 +58,7 @@ class Parts:
         metrics = Metrics(database)
         return cls(
             settings, database, Stopping(), metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
-            Passwords(metrics),
+            Passwords(metrics), Cursors(settings.signing_key),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:

@@ -25,6 +25,7 @@ from pgcron_py.storage.sqlstates import http_status
 MEDIA_TYPE = "application/problem+json"
 LIST_LIMIT = 20  # told errors of one body
 RETRY_UNAVAILABLE_S = 2
+INVALID_CRON = "Invalid cron expression"
 
 log = structlog.get_logger("pgcron.admin")
 
@@ -77,8 +78,11 @@ def refusal(request: Request[Any, Any, Any], error: PgCronError) -> Response[Pro
     elif isinstance(error, NotSignedIn):
         headers["WWW-Authenticate"] = 'Bearer realm="pgcron"'
     code = error.code if isinstance(error, InvalidSchedule) else code_of(type(error))
+    detail = str(error)
+    if isinstance(error, InvalidSchedule) and not detail.startswith(INVALID_CRON):
+        detail = f"{INVALID_CRON}: {detail}"
     return _response(
-        request, status, str(error), code, headers=headers, hint=error.hint, field=getattr(error, "field", None),
+        request, status, detail, code, headers=headers, hint=error.hint, field=getattr(error, "field", None),
         column=getattr(error, "column", None),
     )  # fmt: skip
 
@@ -152,10 +156,20 @@ def _fields(extra: object) -> list[FieldProblem] | None:
     if not isinstance(extra, list):
         return None
     return [
-        FieldProblem(message=str(part.get("message", "")), field=part.get("key"), source=_source(part.get("source")))
+        FieldProblem(
+            message=(told := str(part.get("message", ""))),
+            field=_field(told, part.get("key")),
+            source=_source(part.get("source")),
+        )
         for part in extra[:LIST_LIMIT]
         if isinstance(part, dict)
     ]
+
+
+def _field(message: str, key: str | None) -> str | None:
+    """Of a body as a whole the message names the field: "Object missing required field `schedule`"."""
+    named = re.search(r"(?:required|unknown) field `([^`]+)`", message)
+    return key if named is None else named[1] if key in (None, "data") else f"{key}.{named[1]}"
 
 
 def _source(source: object) -> str | None:

@@ -42,6 +42,15 @@ TABLE = {
     "POST /api/users": "SJ",
     "PATCH /api/users/{user_id}": "SJ",
     "GET /api/roles": "SJ",
+    "GET /api/cron-jobs": "VOSJ",
+    "GET /api/cron-jobs/facets": "VOSJ",
+    "GET /api/cron-jobs/{job_id}": "VOSJ",
+    "GET /api/cron-jobs/{job_id}/logs": "VOSJ",
+    "GET /api/cron-jobs/{job_id}/statistics": "VOSJ",
+    "POST /api/cron-jobs/{job_id}/enable": "OSJ",
+    "POST /api/cron-jobs/{job_id}/disable": "OSJ",
+    "POST /api/cron-jobs/{job_id}/trigger": "OSJ",
+    "PATCH /api/cron-jobs/{job_id}/schedule": "SJ",
 }
 UNKNOWN_ID = "0192f0c1-2345-7000-8000-000000000000"
 ACTORS = {"A": "nobody", "V": "viewer", "O": "operator", "S": "super_admin", "T": "wrong scope", "J": "right scope"}

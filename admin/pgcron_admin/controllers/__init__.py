@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from pgcron_admin.controllers import docs, sessions, sign_in, users
+from pgcron_admin.controllers import cron_jobs, docs, sessions, sign_in, users
 
 AUTH = Router(
     "/auth",
@@ -58,4 +58,19 @@ SESSIONS = Router(
 USERS = Router(
     "/", tags=["users"], route_handlers=[users.list_users, users.list_roles, users.create_user, users.change_user]
 )
-API_ROUTES: Sequence[ControllerRouterHandler] = (AUTH, SESSIONS, USERS, docs.docs_page, docs.docs_file)
+JOBS = Router(
+    "/",
+    tags=["jobs"],
+    route_handlers=[
+        cron_jobs.list_jobs,
+        cron_jobs.job_facets,
+        cron_jobs.show_job,
+        cron_jobs.list_logs,
+        cron_jobs.show_statistics,
+        cron_jobs.enable_job,
+        cron_jobs.disable_job,
+        cron_jobs.trigger_job,
+        cron_jobs.change_schedule,
+    ],
+)
+API_ROUTES: Sequence[ControllerRouterHandler] = (AUTH, SESSIONS, USERS, JOBS, docs.docs_page, docs.docs_file)
