@@ -23,6 +23,19 @@ RUN_NOW: LiteralString = """
 SELECT pgcron.run_now_limited(%(id)s, %(subject)s, %(own)s, %(all)s, %(args)s, %(overlap)s, %(force)s) AS id
 """
 
+CREATE: LiteralString = "SELECT pgcron.create_job(%(name)s, %(definition)s, %(is_enabled)s, 'admin') AS id"
+DELETE: LiteralString = "SELECT pgcron.unschedule(%(name)s)"
+SKIP_NEXT: LiteralString = "SELECT pgcron.skip_next(%(name)s) AS at"
+CANCEL_JOB: LiteralString = "SELECT runs, requests FROM pgcron.cancel_job(%(name)s, %(reason)s)"
+CANCEL_RUN: LiteralString = "SELECT pgcron.cancel_run(%(id)s, %(reason)s, %(force)s) AS is_new"
+RETRY_RUN: LiteralString = "SELECT pgcron.retry_run(%(id)s, %(reason)s) AS id"
+CANCEL_REQUEST: LiteralString = "SELECT pgcron.cancel_request(%(id)s, %(reason)s)"
+DRAIN: LiteralString = "SELECT pgcron.drain_worker(%(id)s, %(reason)s) AS is_new"
+BACKFILL: LiteralString = """
+SELECT pgcron.backfill(%(name)s, %(from_at)s, %(to_at)s, %(overlap)s, %(per_minute)s, %(reason)s) AS id
+"""
+CANCEL_BACKFILL: LiteralString = "SELECT pgcron.cancel_backfill(%(id)s, %(reason)s) AS cancelled"
+
 Row = dict[str, Any]
 
 
@@ -56,6 +69,62 @@ async def alter(connection: Connection, job: Row, changes: Row, version: int | N
     """changes: by column. Raises JobLocked, StaleVersion, InvalidSchedule, UnknownTimeZone, InvalidArguments."""
     refuse_locked(job)
     await connection.execute(ALTER, {"name": job["name"], "changes": Jsonb(changes), "version": version})
+
+
+async def create(connection: Connection, name: str, definition: Row, *, is_enabled: bool) -> UUID:
+    """The job's id. Raises InvalidArguments for a name that is taken, and what `alter` raises."""
+    params = {"name": name, "definition": Jsonb(definition), "is_enabled": is_enabled}
+    id_: UUID = (await _one(connection, CREATE, params))["id"]
+    return id_
+
+
+async def delete(connection: Connection, job: Row) -> None:
+    """With all its runs. Raises JobLocked, JobIsRunning, JobDeclaredInCode."""
+    refuse_locked(job)
+    await connection.execute(DELETE, {"name": job["name"]})
+
+
+async def skip_next(connection: Connection, job: Row) -> datetime:
+    """The instant that is skipped. Raises JobDisabled, InvalidArguments when it has none."""
+    at: datetime = (await _one(connection, SKIP_NEXT, {"name": job["name"]}))["at"]
+    return at
+
+
+async def cancel_job(connection: Connection, job: Row, reason: str | None) -> Row:
+    """How many `runs` were asked to end, how many `requests` no longer wait."""
+    return await _one(connection, CANCEL_JOB, {"name": job["name"], "reason": reason})
+
+
+async def cancel_run(connection: Connection, run_id: UUID, reason: str | None, *, force: bool) -> bool:
+    """False when somebody asked before. Raises NotFound, AlreadyEnded."""
+    return bool((await _one(connection, CANCEL_RUN, {"id": run_id, "reason": reason, "force": force}))["is_new"])
+
+
+async def retry_run(connection: Connection, run_id: UUID, reason: str | None) -> UUID:
+    """The request's id. Raises NotFound, AlreadyRunning, JobDisabled."""
+    id_: UUID = (await _one(connection, RETRY_RUN, {"id": run_id, "reason": reason}))["id"]
+    return id_
+
+
+async def cancel_request(connection: Connection, request_id: UUID, reason: str | None) -> None:
+    """Raises NotFound, AlreadyEnded."""
+    await connection.execute(CANCEL_REQUEST, {"id": request_id, "reason": reason})
+
+
+async def drain_worker(connection: Connection, worker_id: UUID, reason: str | None) -> bool:
+    """False when it drains already. Raises NotFound, AlreadyEnded."""
+    return bool((await _one(connection, DRAIN, {"id": worker_id, "reason": reason}))["is_new"])
+
+
+async def backfill(connection: Connection, job: Row, wanted: Row) -> UUID:
+    """wanted: from_at, to_at, overlap, per_minute, reason. Raises JobDisabled, InvalidArguments."""
+    id_: UUID = (await _one(connection, BACKFILL, {"name": job["name"], **wanted}))["id"]
+    return id_
+
+
+async def cancel_backfill(connection: Connection, backfill_id: UUID, reason: str | None) -> int:
+    """How many occurrences no longer wait. Raises NotFound."""
+    return int((await _one(connection, CANCEL_BACKFILL, {"id": backfill_id, "reason": reason}))["cancelled"])
 
 
 async def run_now(

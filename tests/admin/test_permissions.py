@@ -51,6 +51,11 @@ TABLE = {
     "POST /api/cron-jobs/{job_id}/disable": "OSJ",
     "POST /api/cron-jobs/{job_id}/trigger": "OSJ",
     "PATCH /api/cron-jobs/{job_id}/schedule": "SJ",
+    "POST /api/cron-jobs": "SJ",
+    "PATCH /api/cron-jobs/{job_id}": "SJ",
+    "DELETE /api/cron-jobs/{job_id}": "SJ",
+    "POST /api/cron-jobs/{job_id}/skip-next": "OSJ",
+    "POST /api/cron-jobs/{job_id}/cancel": "OSJ",
 }
 UNKNOWN_ID = "0192f0c1-2345-7000-8000-000000000000"
 ACTORS = {"A": "nobody", "V": "viewer", "O": "operator", "S": "super_admin", "T": "wrong scope", "J": "right scope"}

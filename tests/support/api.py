@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import psycopg
 from psycopg.rows import dict_row
 
@@ -81,3 +82,19 @@ class Records:
     def no_runs_now(self) -> None:
         """The rate limit forgets."""
         self.rows("DELETE FROM pgcron.app_run_now")
+
+
+def next_page(answer: httpx.Response) -> str | None:
+    """What its header Link names."""
+    link = answer.headers.get("link")
+    return link[1 : link.index(">")] if link else None
+
+
+def refused(answer: httpx.Response, status: int, message: str) -> dict[str, Any]:
+    """The problem document, which is whole."""
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body["statusCode"], body["status"]) == (status, status, status), body
+    assert message in body["message"], body
+    assert body["detail"] == body["message"]
+    assert body["requestId"] == answer.headers["x-request-id"]
+    return body

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from pgcron_admin.controllers import cron_jobs, docs, sessions, sign_in, users
+from pgcron_admin.controllers import cron_jobs, docs, job_changes, sessions, sign_in, users
 
 AUTH = Router(
     "/auth",
@@ -71,6 +71,11 @@ JOBS = Router(
         cron_jobs.disable_job,
         cron_jobs.trigger_job,
         cron_jobs.change_schedule,
+        job_changes.create_job,
+        job_changes.change_job,
+        job_changes.delete_job,
+        job_changes.skip_next,
+        job_changes.cancel_job,
     ],
 )
 API_ROUTES: Sequence[ControllerRouterHandler] = (AUTH, SESSIONS, USERS, JOBS, docs.docs_page, docs.docs_file)

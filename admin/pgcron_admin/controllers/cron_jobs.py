@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from pgcron_admin import commands
 from pgcron_admin.database import Connection, Database
+from pgcron_admin.definitions import Overlap, Schedule, Zone
 from pgcron_admin.once import once
 from pgcron_admin.pages import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.parameters import (
@@ -47,9 +48,6 @@ from pgcron_py.errors import JobDisabled
 from pgcron_py.timetable import load_zone
 
 SQL_HANDLER = "pgcron.sql"
-Overlap = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
-Schedule = Annotated[str, msgspec.Meta(min_length=1, max_length=256, examples=["*/15 * * * *"])]
-Zone = Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["Europe/Berlin"])]
 Version = Annotated[int, msgspec.Meta(ge=1, le=2_147_483_647, description="As If-Match: refused when the job has another.")]  # fmt: skip
 Tags = Annotated[list[str] | None, QueryParameter(description="With all of these tags; give it several times.", max_items=10)]  # fmt: skip
 
@@ -154,7 +152,7 @@ async def list_logs(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     cursors: NamedDependency[Cursors],
-    run_status: Annotated[Status | None, QueryParameter(name="status", description="With this status.")] = None,
+    status: Annotated[Status | None, QueryParameter(description="With this status.")] = None,
     start: Annotated[str | None, instant("Started then or later.", "startDate")] = None,
     end: Annotated[str | None, instant("Started before that.", "endDate")] = None,
     limit: Limit = 50,
@@ -162,7 +160,7 @@ async def list_logs(
 ) -> Response[list[RunAnswer]]:
     """Runs of a job, the newest first. Further pages: the header `Link`."""
     wanted = RunFilter(
-        job=job_id, status=run_status, since=instant_of(start, "startDate"), until=instant_of(end, "endDate")
+        job=job_id, status=status, since=instant_of(start, "startDate"), until=instant_of(end, "endDate")
     )
     async with database.read() as connection:
         runs, following = await page_of_runs(connection, wanted, limit, cursor, cursors)
