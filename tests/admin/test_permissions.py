@@ -56,6 +56,21 @@ TABLE = {
     "DELETE /api/cron-jobs/{job_id}": "SJ",
     "POST /api/cron-jobs/{job_id}/skip-next": "OSJ",
     "POST /api/cron-jobs/{job_id}/cancel": "OSJ",
+    "GET /api/cron-jobs/{job_id}/ledger": "VOSJ",
+    "GET /api/runs": "VOSJ",
+    "GET /api/runs/facets": "VOSJ",
+    "GET /api/runs/{run_id}": "VOSJ",
+    "GET /api/runs/{run_id}/output": "VOSJ",
+    "POST /api/runs/{run_id}/cancel": "OSJ",
+    "POST /api/runs/{run_id}/retry": "OSJ",
+    "GET /api/requests": "VOSJ",
+    "GET /api/requests/{request_id}": "VOSJ",
+    "POST /api/requests/{request_id}/cancel": "OSJ",
+    "GET /api/misses": "VOSJ",
+    "GET /api/workers": "VOSJ",
+    "GET /api/workers/{worker_id}": "VOSJ",
+    "POST /api/workers/{worker_id}/drain": "SJ",
+    "GET /api/handlers": "VOSJ",
 }
 UNKNOWN_ID = "0192f0c1-2345-7000-8000-000000000000"
 ACTORS = {"A": "nobody", "V": "viewer", "O": "operator", "S": "super_admin", "T": "wrong scope", "J": "right scope"}

@@ -79,6 +79,11 @@ class Records:
         head = [count, count if is_running else 0, ago, good, bad, good * 100, job, count, is_running]
         return [row["id"] for row in self.rows(query, *head, *values, count, ago)]
 
+    def day(self, interval: str) -> str:
+        """So far from now, as a query has it."""
+        at = self.row("SELECT (clock_timestamp() + %s::interval) AT TIME ZONE 'UTC' AS at", interval)["at"]
+        return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
     def no_runs_now(self) -> None:
         """The rate limit forgets."""
         self.rows("DELETE FROM pgcron.app_run_now")

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from pgcron_admin.controllers import cron_jobs, docs, job_changes, sessions, sign_in, users
+from pgcron_admin.controllers import cron_jobs, docs, fleet, job_changes, runs, sessions, sign_in, users
 
 AUTH = Router(
     "/auth",
@@ -78,4 +78,35 @@ JOBS = Router(
         job_changes.cancel_job,
     ],
 )
-API_ROUTES: Sequence[ControllerRouterHandler] = (AUTH, SESSIONS, USERS, JOBS, docs.docs_page, docs.docs_file)
+RUNS = Router(
+    "/",
+    tags=["runs"],
+    route_handlers=[
+        runs.list_runs,
+        runs.run_facets,
+        runs.show_run,
+        runs.show_output,
+        runs.cancel_run,
+        runs.retry_run,
+        runs.list_requests,
+        runs.show_request,
+        runs.cancel_request,
+        runs.list_misses,
+        runs.show_ledger,
+    ],
+)
+FLEET = Router(
+    "/",
+    tags=["workers"],
+    route_handlers=[fleet.list_workers, fleet.show_worker, fleet.drain_worker, fleet.list_handlers],
+)
+API_ROUTES: Sequence[ControllerRouterHandler] = (
+    AUTH,
+    SESSIONS,
+    USERS,
+    JOBS,
+    RUNS,
+    FLEET,
+    docs.docs_page,
+    docs.docs_file,
+)

@@ -11,6 +11,7 @@ from uuid import UUID
 from pgcron_admin.database import Connection
 from pgcron_admin.pages import Cursors
 from pgcron_admin.principal import Permission, Principal
+from pgcron_admin.queries.asking import all_rows
 from pgcron_admin.wire import Answer
 from pgcron_py.errors import JobNotFound
 
@@ -229,7 +230,7 @@ async def page_of_jobs(
     params: dict[str, Any] = {**wanted.params(), "limit": limit + 1}
     if after is not None:
         params |= {"value": after[0], "after": after[1]}
-    rows = await (await connection.execute(page_query(wanted, sort, is_first=after is None), params)).fetchall()
+    rows = await all_rows(connection, page_query(wanted, sort, is_first=after is None), params)
     last = rows[limit - 1] if len(rows) > limit else None
     following = None if last is None else cursors.sealed(f"jobs {sort}", [last["order_value"], str(last["id"])])
     for row in rows:
@@ -261,8 +262,7 @@ SELECT (SELECT count(*) FROM shown) AS total, (SELECT jsonb_build_object({counts
   {_commonest("t.tag", "shown CROSS JOIN unnest(shown.tags) AS t (tag)")} AS tags,
   {_commonest("shown.handler", "shown")} AS handlers, {_commonest("shown.queue", "shown")} AS queues
 """
-    row = await (await connection.execute(query, wanted.params())).fetchone()
-    assert row is not None
+    (row,) = await all_rows(connection, query, wanted.params())
     return FacetsAnswer(**row)
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pgcron_admin.database import Connection
 from pgcron_admin.pages import Cursors
+from pgcron_admin.queries.asking import all_rows
 from pgcron_admin.queries.jobs import contains
 from pgcron_admin.wire import Answer
 from pgcron_py.errors import NotFound
@@ -201,8 +202,7 @@ async def page_of_runs(
     params: dict[str, Any] = {**wanted.params(), "limit": limit, "after": None if after is None else after[0]}
     if wanted.job is not None and wanted.status != "RUNNING":
         params |= await _bounds(connection, wanted)
-    query = _query(wanted)
-    rows = await (await connection.execute(query, params)).fetchall()
+    rows = await all_rows(connection, _query(wanted), params)
     end = rows[0]["stretch_end"] if rows else None
     runs = [row for row in rows if row["id"] is not None]
     key = "seq" if wanted.job is not None else "id"
@@ -224,8 +224,7 @@ async def _bounds(connection: Connection, wanted: RunFilter) -> dict[str, Any]:
     if wanted.since is None and wanted.until is None:
         return {"first": None, "last": None}
     params = {"job": wanted.job, "since": wanted.since, "until": wanted.until, "slack": SLACK}
-    row = await (await connection.execute(BOUNDS, params)).fetchone()
-    assert row is not None
+    (row,) = await all_rows(connection, BOUNDS, params)
     nothing = (wanted.since is not None and row["first"] is None) or (wanted.until is not None and row["last"] is None)
     return {"first": row["first"], "last": 0 if nothing else row["last"]}
 
@@ -305,6 +304,5 @@ async def lines_of(
 
 
 async def facets_of(connection: Connection, wanted: RunFilter) -> RunFacetsAnswer:
-    row = await (await connection.execute(FACETS, wanted.params())).fetchone()
-    assert row is not None
+    (row,) = await all_rows(connection, FACETS, wanted.params())
     return RunFacetsAnswer(**row)
