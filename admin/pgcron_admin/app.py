@@ -33,6 +33,7 @@ from pgcron_admin.identity import Identity
 from pgcron_admin.jwts import Jwts
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.openapi import describe_routes, openapi_routes
+from pgcron_admin.pages import Cursors
 from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
@@ -55,6 +56,7 @@ class Parts:
     throttle: Throttle
     passwords: Passwords
     pages: Pages
+    cursors: Cursors
 
     @classmethod
     def of(cls, settings: AdminSettings) -> Parts:
@@ -62,7 +64,7 @@ class Parts:
         metrics = Metrics(database)
         return cls(
             settings, database, Stopping(), metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
-            Passwords(metrics), Pages(settings, Assets.found()),
+            Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:

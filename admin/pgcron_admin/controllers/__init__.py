@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from pgcron_admin.controllers import docs, sessions, sign_in, users
+from pgcron_admin.controllers import cron_jobs, docs, fleet, job_changes, runs, sessions, sign_in, users
 
 AUTH = Router(
     "/auth",
@@ -58,4 +58,55 @@ SESSIONS = Router(
 USERS = Router(
     "/", tags=["users"], route_handlers=[users.list_users, users.list_roles, users.create_user, users.change_user]
 )
-API_ROUTES: Sequence[ControllerRouterHandler] = (AUTH, SESSIONS, USERS, docs.docs_page, docs.docs_file)
+JOBS = Router(
+    "/",
+    tags=["jobs"],
+    route_handlers=[
+        cron_jobs.list_jobs,
+        cron_jobs.job_facets,
+        cron_jobs.show_job,
+        cron_jobs.list_logs,
+        cron_jobs.show_statistics,
+        cron_jobs.enable_job,
+        cron_jobs.disable_job,
+        cron_jobs.trigger_job,
+        cron_jobs.change_schedule,
+        job_changes.create_job,
+        job_changes.change_job,
+        job_changes.delete_job,
+        job_changes.skip_next,
+        job_changes.cancel_job,
+    ],
+)
+RUNS = Router(
+    "/",
+    tags=["runs"],
+    route_handlers=[
+        runs.list_runs,
+        runs.run_facets,
+        runs.show_run,
+        runs.show_output,
+        runs.cancel_run,
+        runs.retry_run,
+        runs.list_requests,
+        runs.show_request,
+        runs.cancel_request,
+        runs.list_misses,
+        runs.show_ledger,
+    ],
+)
+FLEET = Router(
+    "/",
+    tags=["workers"],
+    route_handlers=[fleet.list_workers, fleet.show_worker, fleet.drain_worker, fleet.list_handlers],
+)
+API_ROUTES: Sequence[ControllerRouterHandler] = (
+    AUTH,
+    SESSIONS,
+    USERS,
+    JOBS,
+    RUNS,
+    FLEET,
+    docs.docs_page,
+    docs.docs_file,
+)
