@@ -31,6 +31,8 @@ from pgcron_admin.front import Front
 from pgcron_admin.guessing import Passwords, Throttle
 from pgcron_admin.identity import Identity
 from pgcron_admin.jwts import Jwts
+from pgcron_admin.live.hub import Hub
+from pgcron_admin.live.listener import Listener
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.openapi import describe_routes, openapi_routes
 from pgcron_admin.pages import Cursors
@@ -57,14 +59,19 @@ class Parts:
     passwords: Passwords
     pages: Pages
     cursors: Cursors
+    identity: Identity
+    listener: Listener
+    hub: Hub
 
     @classmethod
     def of(cls, settings: AdminSettings) -> Parts:
-        database = Database(settings.database_url, settings.pool_size)
-        metrics = Metrics(database)
+        database, stopping = Database(settings.database_url, settings.pool_size), Stopping()
+        metrics, listener = Metrics(database), Listener(settings.database_url)
+        hub = Hub(database, listener, stopping)
+        metrics.watch(hub)
         return cls(
-            settings, database, Stopping(), metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
-            Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key),
+            settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
+            Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key), Identity(database, settings.session_idle), listener, hub,
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:
@@ -86,7 +93,7 @@ def create_app(settings: AdminSettings) -> AdminApp:
     """The admin. Its database needn't be up yet. Raises InvalidArguments when there is no secret, or no good key of JWTs."""
     settings = with_secret(settings)
     parts = Parts.of(settings)
-    means = Means(settings, Identity(parts.database, settings.session_idle), Jwts(settings), parts.denials)
+    means = Means(settings, parts.identity, Jwts(settings), parts.denials)
     routes: list[ControllerRouterHandler] = [
         health_routes(settings.database_url),
         show_metrics,
@@ -123,5 +130,7 @@ async def _running(_: Litestar, *, parts: Parts) -> AsyncIterator[None]:
         yield
     finally:
         parts.stopping.set()
+        await parts.hub.close()
+        await parts.listener.close()
         parts.passwords.close()
         await parts.database.close()

@@ -71,6 +71,7 @@ TABLE = {
     "GET /api/workers/{worker_id}": "VOSJ",
     "POST /api/workers/{worker_id}/drain": "SJ",
     "GET /api/handlers": "VOSJ",
+    "GET /api/events": "VOSJ",
 }
 UNKNOWN_ID = "0192f0c1-2345-7000-8000-000000000000"
 ACTORS = {"A": "nobody", "V": "viewer", "O": "operator", "S": "super_admin", "T": "wrong scope", "J": "right scope"}

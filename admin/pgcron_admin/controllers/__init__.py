@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from pgcron_admin.controllers import cron_jobs, docs, fleet, job_changes, runs, sessions, sign_in, users
+from pgcron_admin.controllers import cron_jobs, docs, events, fleet, job_changes, runs, sessions, sign_in, users
 
 AUTH = Router(
     "/auth",
@@ -58,6 +58,7 @@ SESSIONS = Router(
 USERS = Router(
     "/", tags=["users"], route_handlers=[users.list_users, users.list_roles, users.create_user, users.change_user]
 )
+LIVE = Router("/", tags=["live"], route_handlers=[events.stream_events])
 JOBS = Router(
     "/",
     tags=["jobs"],
@@ -107,6 +108,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     JOBS,
     RUNS,
     FLEET,
+    LIVE,
     docs.docs_page,
     docs.docs_file,
 )
