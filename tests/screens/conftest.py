@@ -49,9 +49,10 @@ class Tab:
 
 @dataclass(frozen=True)
 class Site:
-    """db_url: as superuser."""
+    """db_url: as superuser. web_url: as a member of pgcron_web."""
 
     db_url: str
+    web_url: str
     server: Server
     people: People
     chromium: Browser
@@ -74,18 +75,25 @@ class Site:
         return context
 
     def tab(
-        self, role: str | None = "super_admin", *, dark: bool = False, phone: bool = False, scripts: bool = True
+        self,
+        role: str | None = "super_admin",
+        *,
+        dark: bool = False,
+        phone: bool = False,
+        scripts: bool = True,
+        url: str | None = None,
     ) -> Tab:
         """Closed with the session's browser."""
         page = self.context(role, dark=dark, phone=phone, scripts=scripts).new_page()
-        tab = Tab(page, self.url)
+        here = url or self.url
+        tab = Tab(page, here)
         page.on("pageerror", lambda error: tab.troubles.append(str(error)))
         page.on(
             "console", lambda said: tab.troubles.append(said.text) if "Content Security Policy" in said.text else None
         )
         page.on(
             "request",
-            lambda asked: tab.troubles.append(asked.url) if not asked.url.startswith((self.url, "data:")) else None,
+            lambda asked: tab.troubles.append(asked.url) if not asked.url.startswith((here, "data:")) else None,
         )
         page.on("dialog", lambda dialog: (tab.troubles.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
         return tab
@@ -110,5 +118,6 @@ def site(chromium: Browser, embedded_pg: object, migrated_template: str) -> Iter
         adopt(db_url)
         with psycopg.connect(db_url, autocommit=True) as connection:
             seed(connection)
-        with admin_process(embedded_pg.url(name, ("t_web", "test")), "--dev") as server:  # type: ignore[attr-defined]
-            yield Site(db_url, server, People(db_url), chromium)
+        web_url = embedded_pg.url(name, ("t_web", "test"))  # type: ignore[attr-defined]
+        with admin_process(web_url, "--dev") as server:
+            yield Site(db_url, web_url, server, People(db_url), chromium)

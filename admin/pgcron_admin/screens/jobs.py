@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -28,6 +29,7 @@ NOTICES = {
     "enabled": "The job is enabled.", "disabled": "The job is disabled.", "asked": "A run was asked for.", "skipped": "The next run will be skipped.",
     "rescheduled": "The schedule was changed.",
 }  # fmt: skip
+ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Text = Annotated[str, Parameter(max_length=200)]
 
 
@@ -60,6 +62,28 @@ async def list_jobs(
         chips=[(name, CHIP_WORDS[name], counts[name]) for name in queries.CHIPS], matching=matching, page=page, last_page=max(1, -(-matching // queries.PAGE)),
         jobs=[views.job_line(row, bars[row["job_id"]]) for row in rows],
     )  # fmt: skip
+
+
+@get("/jobs/rows", guards=[requires(Permission.VIEW)])
+async def show_rows(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages], database: NamedDependency[Database],
+    ids: Annotated[str, Parameter(max_length=10_000)] = "",
+) -> Response[str]:  # fmt: skip
+    """Rows that changed, each to be put in the place of the old one."""
+    wanted = [UUID(text) for text in ids.split(",")[: queries.PAGE] if ID.fullmatch(text)]
+    async with database.read() as connection:
+        fleet = await one(connection, queries.FLEET)
+        rows = await many(connection, queries.JOBS_BY_ID, {"ids": wanted})
+        bars = await _last_runs(connection, wanted)
+    jobs = [views.job_line(row, bars[row["job_id"]]) for row in rows]
+    return pages.show(
+        request,
+        principal,
+        "job_rows_live.html",
+        now=fleet["now"],
+        jobs=jobs,
+        link=lambda tag: f"/jobs?{urlencode({'tag': tag})}",
+    )
 
 
 @get("/jobs/{key:str}", guards=[requires(Permission.VIEW)])

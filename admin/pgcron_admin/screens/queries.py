@@ -49,6 +49,7 @@ COUNTS: LiteralString = _COUNTED + FILTER
 
 # By what stands in a path: a name, or an id.
 JOB_OF: LiteralString = "SELECT name, id FROM pgcron.cron_job WHERE name = %(key)s OR id::text = %(key)s ORDER BY name = %(key)s DESC LIMIT 1"
+JOBS_BY_ID: LiteralString = "SELECT s.* FROM pgcron.job_status s WHERE s.job_id = ANY (%(ids)s)"
 JOB: LiteralString = """
 SELECT s.*, j.description, j.args, j.timeout_ms, j.max_attempts, j.overlap_policy, j.catchup_policy, j.is_idempotent, j.notify_on_failure,
   j.extra_schedules, j.excluded_schedules, j.runs_alone, j.min_version, j.origin

@@ -65,6 +65,7 @@ class Pages:
             "may": principal.may,
             "csrf": csrf_token(self.settings.signing_key, session) if session else "",
             "here": request.scope["path"],
+            "self_url": base + request.scope["path"] + (f"?{request.url.query}" if request.url.query else ""),
             "request_id": principal.request_id,
             "is_part": request.headers.get("hx-request") == "true",
         }

@@ -16,6 +16,7 @@ SCREEN_ROUTES = Router(
         entry.sign_out_here,
         overview.show_overview,
         jobs.list_jobs,
+        jobs.show_rows,
         jobs.show_job,
         *(jobs.deed(word) for word in jobs.DEEDS),
         runs.list_runs,

@@ -17,6 +17,7 @@ from pgcron_py.errors import InvalidSchedule
 from pgcron_py.timetable import sentence
 
 Row = dict[str, Any]
+RESERVED = (".", "..", "rows")  # a path cuts them, or means something else by them
 BARS, BAR_WIDTH, BAR_HEIGHT = 30, 5, 22
 
 
@@ -88,7 +89,7 @@ def words_of(schedule: str, zone: str, name: str) -> str:
 
 def job_path(name: str, job: UUID) -> str:
     """By name where that can be a part of a path; else by id."""
-    return f"/jobs/{quote(name, safe='')}" if "/" not in name and name not in (".", "..") else f"/jobs/{job}"
+    return f"/jobs/{quote(name, safe='')}" if "/" not in name and name not in RESERVED else f"/jobs/{job}"
 
 
 def job_line(row: Row, runs: Sequence[Row]) -> JobLine:
