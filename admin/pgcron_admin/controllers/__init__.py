@@ -29,7 +29,18 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from pgcron_admin.controllers import cron_jobs, docs, fleet, job_changes, runs, sessions, sign_in, users
+from pgcron_admin.controllers import (
+    backfills,
+    cron_jobs,
+    docs,
+    fleet,
+    job_changes,
+    runs,
+    schedules,
+    sessions,
+    sign_in,
+    users,
+)
 
 AUTH = Router(
     "/auth",
@@ -100,6 +111,26 @@ FLEET = Router(
     tags=["workers"],
     route_handlers=[fleet.list_workers, fleet.show_worker, fleet.drain_worker, fleet.list_handlers],
 )
+SCHEDULES = Router(
+    "/",
+    tags=["schedules"],
+    route_handlers=[
+        schedules.preview_schedule,
+        schedules.show_next_runs,
+        schedules.plan_schedule,
+        schedules.explain_job,
+    ],
+)
+BACKFILLS = Router(
+    "/",
+    tags=["backfills"],
+    route_handlers=[
+        backfills.create_backfill,
+        backfills.list_backfills,
+        backfills.show_backfill,
+        backfills.cancel_backfill,
+    ],
+)
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     AUTH,
     SESSIONS,
@@ -107,6 +138,8 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     JOBS,
     RUNS,
     FLEET,
+    SCHEDULES,
+    BACKFILLS,
     docs.docs_page,
     docs.docs_file,
 )
