@@ -20,6 +20,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from pgcron_admin.authentication import Authentication, Means
+from pgcron_admin.bulk_runner import BulkRunner
 from pgcron_admin.controllers import API_ROUTES
 from pgcron_admin.controllers.health import health_routes
 from pgcron_admin.controllers.metrics import show_metrics
@@ -51,14 +52,15 @@ class Parts:
     throttle: Throttle
     passwords: Passwords
     cursors: Cursors
+    bulks: BulkRunner
 
     @classmethod
     def of(cls, settings: AdminSettings) -> Parts:
         database = Database(settings.database_url, settings.pool_size)
-        metrics = Metrics(database)
+        metrics, stopping = Metrics(database), Stopping()
         return cls(
-            settings, database, Stopping(), metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
-            Passwords(metrics), Cursors(settings.signing_key),
+            settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
+            Passwords(metrics), Cursors(settings.signing_key), BulkRunner(database, settings, stopping),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:
@@ -112,9 +114,11 @@ def _constant(part: Any) -> Any:
 
 @asynccontextmanager
 async def _running(_: Litestar, *, parts: Parts) -> AsyncIterator[None]:
+    parts.bulks.start()
     try:
         yield
     finally:
         parts.stopping.set()
+        await parts.bulks.stop()
         parts.passwords.close()
         await parts.database.close()

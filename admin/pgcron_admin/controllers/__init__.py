@@ -31,6 +31,7 @@ from litestar.types import ControllerRouterHandler
 
 from pgcron_admin.controllers import (
     backfills,
+    bulks,
     cron_jobs,
     docs,
     fleet,
@@ -131,6 +132,17 @@ BACKFILLS = Router(
         backfills.cancel_backfill,
     ],
 )
+BULK = Router(
+    "/",
+    tags=["bulk actions"],
+    route_handlers=[
+        bulks.create_bulk,
+        bulks.list_bulks,
+        bulks.show_bulk,
+        bulks.list_bulk_jobs,
+        bulks.cancel_bulk,
+    ],
+)
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     AUTH,
     SESSIONS,
@@ -140,6 +152,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     FLEET,
     SCHEDULES,
     BACKFILLS,
+    BULK,
     docs.docs_page,
     docs.docs_file,
 )

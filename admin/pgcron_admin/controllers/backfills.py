@@ -87,7 +87,7 @@ async def cancel_backfill(
     backfill_id: FromPath[UUID],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
-    data: JSONBody[ReasonBody] | None = None,
+    data: JSONBody[ReasonBody | None] = None,
 ) -> BackfillAnswer:
     """Cancel what of a backfill still waits; a run that goes on is not touched."""
     reason = data.reason if data else None
