@@ -22,6 +22,7 @@ from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from pgcron_admin.assets import Assets
 from pgcron_admin.authentication import Authentication, Means
+from pgcron_admin.bulk_runner import BulkRunner
 from pgcron_admin.controllers import API_ROUTES
 from pgcron_admin.controllers.health import health_routes
 from pgcron_admin.controllers.metrics import show_metrics
@@ -62,6 +63,7 @@ class Parts:
     identity: Identity
     listener: Listener
     hub: Hub
+    bulks: BulkRunner
 
     @classmethod
     def of(cls, settings: AdminSettings) -> Parts:
@@ -72,6 +74,7 @@ class Parts:
         return cls(
             settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
             Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key), Identity(database, settings.session_idle), listener, hub,
+            BulkRunner(database, settings, stopping),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:
@@ -126,11 +129,13 @@ def _constant(part: Any) -> Any:
 
 @asynccontextmanager
 async def _running(_: Litestar, *, parts: Parts) -> AsyncIterator[None]:
+    parts.bulks.start()
     try:
         yield
     finally:
         parts.stopping.set()
         await parts.hub.close()
         await parts.listener.close()
+        await parts.bulks.stop()
         parts.passwords.close()
         await parts.database.close()

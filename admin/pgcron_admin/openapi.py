@@ -96,11 +96,18 @@ def _describe(operation: dict[str, Any], method: str, access: Access, *, has_pla
     )
     for status, text in sorted(statuses.items()):
         responses.setdefault(str(status), {"description": text, "content": PROBLEM})
+    if _may_be_left_out(operation.get("requestBody", {})):
+        operation["requestBody"]["required"] = False
     if method in UNSAFE and not is_open:
         operation.setdefault("parameters", []).append({
             "name": CSRF_HEADER, "in": "header", "required": False, "schema": {"type": "string"},
             "description": "Needed with a session's cookie, not with a token.",
         })  # fmt: skip
+
+
+def _may_be_left_out(body: dict[str, Any]) -> bool:
+    schema = body.get("content", {}).get("application/json", {}).get("schema", {})
+    return {"type": "null"} in schema.get("oneOf", [])
 
 
 def problem_schema() -> dict[str, Any]:

@@ -24,5 +24,8 @@ def downgrade() -> None:
     driver = op.get_bind().connection.dbapi_connection
     for name in FUNCTIONS:
         driver.execute(f"DROP FUNCTION pgcron.{name}")
+    driver.execute(
+        "REVOKE ALL ON FUNCTION pgcron.check_schedules(pgcron.cron_job), pgcron.check_schedule_text(text, text) FROM pgcron_reader"
+    )
     driver.execute("DROP TABLE pgcron.cron_bulk_item, pgcron.cron_bulk, pgcron.app_once, pgcron.app_run_now")
     driver.execute("DROP INDEX pgcron.cron_log_failures_idx")

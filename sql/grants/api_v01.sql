@@ -13,3 +13,5 @@ GRANT EXECUTE ON FUNCTION pgcron.lock_job(uuid), pgcron.run_now_limited(uuid, te
   pgcron.cancel_bulk(uuid, text) TO pgcron_web;
 GRANT EXECUTE ON FUNCTION pgcron.has_worker(pgcron.cron_job) TO pgcron_reader, pgcron_worker, pgcron_web;
 GRANT SELECT ON pgcron.cron_bulk, pgcron.cron_bulk_item TO pgcron_reader;
+-- plan() asks this on behalf of whoever reads.
+GRANT EXECUTE ON FUNCTION pgcron.check_schedules(pgcron.cron_job), pgcron.check_schedule_text(text, text) TO pgcron_reader;

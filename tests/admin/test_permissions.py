@@ -72,6 +72,19 @@ TABLE = {
     "POST /api/workers/{worker_id}/drain": "SJ",
     "GET /api/handlers": "VOSJ",
     "GET /api/events": "VOSJ",
+    "POST /api/schedules/preview": "VOSJ",
+    "GET /api/cron-jobs/{job_id}/next-runs": "VOSJ",
+    "POST /api/cron-jobs/{job_id}/plan": "VOSJ",
+    "GET /api/cron-jobs/{job_id}/explain": "VOSJ",
+    "POST /api/cron-jobs/{job_id}/backfills": "SJ",
+    "GET /api/backfills": "VOSJ",
+    "GET /api/backfills/{backfill_id}": "VOSJ",
+    "POST /api/backfills/{backfill_id}/cancel": "SJ",
+    "POST /api/bulk": "VOSJ",  # then by what it does: tests/admin/test_bulk.py
+    "GET /api/bulk": "VOSJ",
+    "GET /api/bulk/{bulk_id}": "VOSJ",
+    "GET /api/bulk/{bulk_id}/jobs": "VOSJ",
+    "POST /api/bulk/{bulk_id}/cancel": "VOSJ",
 }
 UNKNOWN_ID = "0192f0c1-2345-7000-8000-000000000000"
 ACTORS = {"A": "nobody", "V": "viewer", "O": "operator", "S": "super_admin", "T": "wrong scope", "J": "right scope"}

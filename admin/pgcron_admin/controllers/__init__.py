@@ -29,7 +29,20 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from pgcron_admin.controllers import cron_jobs, docs, events, fleet, job_changes, runs, sessions, sign_in, users
+from pgcron_admin.controllers import (
+    backfills,
+    bulks,
+    cron_jobs,
+    docs,
+    events,
+    fleet,
+    job_changes,
+    runs,
+    schedules,
+    sessions,
+    sign_in,
+    users,
+)
 
 AUTH = Router(
     "/auth",
@@ -101,6 +114,37 @@ FLEET = Router(
     tags=["workers"],
     route_handlers=[fleet.list_workers, fleet.show_worker, fleet.drain_worker, fleet.list_handlers],
 )
+SCHEDULES = Router(
+    "/",
+    tags=["schedules"],
+    route_handlers=[
+        schedules.preview_schedule,
+        schedules.show_next_runs,
+        schedules.plan_schedule,
+        schedules.explain_job,
+    ],
+)
+BACKFILLS = Router(
+    "/",
+    tags=["backfills"],
+    route_handlers=[
+        backfills.create_backfill,
+        backfills.list_backfills,
+        backfills.show_backfill,
+        backfills.cancel_backfill,
+    ],
+)
+BULK = Router(
+    "/",
+    tags=["bulk actions"],
+    route_handlers=[
+        bulks.create_bulk,
+        bulks.list_bulks,
+        bulks.show_bulk,
+        bulks.list_bulk_jobs,
+        bulks.cancel_bulk,
+    ],
+)
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     AUTH,
     SESSIONS,
@@ -109,6 +153,9 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     RUNS,
     FLEET,
     LIVE,
+    SCHEDULES,
+    BACKFILLS,
+    BULK,
     docs.docs_page,
     docs.docs_file,
 )

@@ -186,7 +186,7 @@ async def enable_job(
     job_id: FromPath[UUID],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
-    data: JSONBody[EnableBody] | None = None,
+    data: JSONBody[EnableBody | None] = None,
     if_match: IfMatch = None,
 ) -> Response[JobAnswer]:
     """Enable a job: its strikes are forgotten, its next run is planned after now. One that is enabled stays as it is."""
@@ -201,7 +201,7 @@ async def disable_job(
     job_id: FromPath[UUID],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
-    data: JSONBody[DisableBody] | None = None,
+    data: JSONBody[DisableBody | None] = None,
     if_match: IfMatch = None,
 ) -> Response[JobAnswer]:
     """Disable a job, until a time if one is given, and cancel its waiting requests; a run that goes on is not touched."""
@@ -220,7 +220,7 @@ async def trigger_job(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     settings: NamedDependency[AdminSettings],
-    data: JSONBody[TriggerBody] | None = None,
+    data: JSONBody[TriggerBody | None] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> TriggerAnswer:
     """Ask for a run now."""

@@ -41,7 +41,7 @@ async def drain_worker(
     worker_id: FromPath[UUID],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
-    data: JSONBody[ReasonBody] | None = None,
+    data: JSONBody[ReasonBody | None] = None,
 ) -> WorkerDetailAnswer:
     """Ask a worker to claim nothing more, to let its runs end, and to leave."""
     reason = data.reason if data else None

@@ -130,7 +130,7 @@ async def skip_next(
     job_id: FromPath[UUID],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
-    data: JSONBody[ReasonBody] | None = None,
+    data: JSONBody[ReasonBody | None] = None,
 ) -> SkippedAnswer:
     """Let the next occurrence become a miss when its time comes."""
     async with database.transaction(principal, reason=data.reason if data else None) as connection:
@@ -143,7 +143,7 @@ async def cancel_job(
     job_id: FromPath[UUID],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
-    data: JSONBody[ReasonBody] | None = None,
+    data: JSONBody[ReasonBody | None] = None,
 ) -> CancelledAnswer:
     """Cancel what waits and what goes on of a job; it stays enabled."""
     reason = data.reason if data else None

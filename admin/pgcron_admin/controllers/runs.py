@@ -139,7 +139,7 @@ async def cancel_run(
     run_id: FromPath[UUID],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
-    data: JSONBody[CancelBody] | None = None,
+    data: JSONBody[CancelBody | None] = None,
 ) -> CancelAnswer:
     """Ask the worker of a run to end it. It ends as FAILED (cancelled), which is no strike."""
     body = data or CancelBody()
@@ -152,7 +152,7 @@ async def retry_run(
     run_id: FromPath[UUID],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
-    data: JSONBody[ReasonBody] | None = None,
+    data: JSONBody[ReasonBody | None] = None,
 ) -> RetryAnswer:
     """Ask for another attempt of a run that ended, with its arguments and for its occurrence."""
     reason = data.reason if data else None
@@ -188,7 +188,7 @@ async def cancel_request(
     request_id: FromPath[UUID],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
-    data: JSONBody[ReasonBody] | None = None,
+    data: JSONBody[ReasonBody | None] = None,
 ) -> RequestAnswer:
     """Cancel a request that waits."""
     reason = data.reason if data else None
