@@ -21,6 +21,8 @@ SCREENS = (
     "/runs?status=FAILED",
     "/workers",
     "/audit",
+    "/jobs/nightly-close/schedule",
+    "/jobs/gdpr-export/schedule",
     "/jobs?search=nothing-like-it",
 )
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Router
 
 from pgcron_admin.assets import show_asset
-from pgcron_admin.screens import audit, entry, jobs, overview, runs, workers
+from pgcron_admin.screens import audit, entry, jobs, overview, runs, schedule, workers
 from pgcron_admin.screens.failures import PAGE_HANDLERS
 
 SCREEN_ROUTES = Router(
@@ -19,6 +19,9 @@ SCREEN_ROUTES = Router(
         jobs.show_rows,
         jobs.show_job,
         *(jobs.deed(word) for word in jobs.DEEDS),
+        schedule.edit_schedule,
+        schedule.preview_draft,
+        schedule.save_schedule,
         runs.list_runs,
         runs.show_run,
         workers.list_workers,
