@@ -173,7 +173,7 @@ async def list_logs(
 async def show_statistics(
     job_id: FromPath[UUID],
     database: NamedDependency[Database],
-    window: Annotated[str, words("The last hours or days: 24h, 7d, 90d.", most=10)] = "3650d",
+    window: Annotated[str, words("The last hours or days: 24h, 7d, 90d.", most=10, pattern="^[0-9]{1,5}[hd]$")] = "3650d",
 ) -> StatisticsAnswer:  # fmt: skip
     """Figures of a job over a window that ends now; left out, it is all the time there was."""
     length = window_of(window)
