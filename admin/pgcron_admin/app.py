@@ -24,8 +24,10 @@ from pgcron_admin.assets import Assets
 from pgcron_admin.authentication import Authentication, Means
 from pgcron_admin.bulk_runner import BulkRunner
 from pgcron_admin.controllers import API_ROUTES
+from pgcron_admin.controllers.forecast import Forecasts
 from pgcron_admin.controllers.health import health_routes
 from pgcron_admin.controllers.metrics import show_metrics
+from pgcron_admin.controllers.overview import Days
 from pgcron_admin.database import Database
 from pgcron_admin.denials import Denials
 from pgcron_admin.front import Front
@@ -64,6 +66,8 @@ class Parts:
     listener: Listener
     hub: Hub
     bulks: BulkRunner
+    days: Days
+    forecasts: Forecasts
 
     @classmethod
     def of(cls, settings: AdminSettings) -> Parts:
@@ -75,6 +79,7 @@ class Parts:
             settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
             Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key), Identity(database, settings.session_idle), listener, hub,
             BulkRunner(database, settings, stopping),
+            Days(database), Forecasts(database),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, LiteralString, Protocol, TypeVar
 from uuid import UUID
 
+from pgcron_admin.changed_jobs import JobChanges, ids_of_jobs
 from pgcron_admin.database import Database
-from pgcron_admin.job_changes import JobChanges, ids_of_jobs
 from pgcron_admin.live.listener import Listener
 from pgcron_admin.queries.job_states import STATES, JobState
 

@@ -1,4 +1,4 @@
-"""What changed since somebody looked last, for live pages and caches."""
+"""What changed since somebody looked last, and what is going to start: for live pages, caches and forecasts."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-FILES = ("functions/live_v01.sql", "grants/live_v01.sql")
+FILES = ("functions/live_v01.sql", "functions/forecast_v01.sql", "grants/live_v01.sql")
 
 
 def upgrade() -> None:
@@ -17,4 +17,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.get_bind().connection.dbapi_connection.execute("DROP FUNCTION pgcron.job_changes(pg_snapshot)")
+    driver = op.get_bind().connection.dbapi_connection
+    driver.execute("DROP FUNCTION pgcron.job_changes(pg_snapshot)")
+    driver.execute("DROP FUNCTION pgcron.forecast_starts(uuid[], timestamptz, timestamptz, integer, integer)")

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 from pgcron_admin import job_cache
+from pgcron_admin.changed_jobs import JobChanges
 from pgcron_admin.database import Database
 from pgcron_admin.job_cache import JobCache, job_states
-from pgcron_admin.job_changes import JobChanges
 from pgcron_admin.live.listener import Listener
 from pgcron_admin.queries.job_states import JobState
 from support.bouncer import bouncer_for

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 
+from pgcron_admin.changed_jobs import JobChanges, Told, ids_of_jobs
 from pgcron_admin.database import Connection
-from pgcron_admin.job_changes import JobChanges, Told, ids_of_jobs
 from pgcron_admin.live.events import News, event_of
 from pgcron_admin.live.topics import Kind, Topic, ids_of
 from pgcron_admin.queries.job_states import JobCounts, JobState, JobStateAndWhy, job_counts, states_and_why, states_of

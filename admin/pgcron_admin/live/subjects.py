@@ -11,7 +11,7 @@ from pgcron_admin.database import Connection
 from pgcron_admin.live.events import Lines, News, event_of
 from pgcron_admin.live.topics import Kind, Topic, ids_of
 from pgcron_admin.queries.alerts import AlertAnswer, open_alerts, unread_messages
-from pgcron_admin.queries.fleet_state import FleetAnswer, fleet_of
+from pgcron_admin.queries.kill_switch import FleetAnswer, fleet_of
 from pgcron_admin.queries.run_states import RunState, runs_of
 from pgcron_admin.wire import Answer
 
