@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 Connection = psycopg.Connection[Any]
 
 WORKERS = (("web-1.eu", "LIVE"), ("web-2.eu", "LIVE"), ("batch-1.eu", "DRAINING"))
+HANDLERS = ("shop:close", "shop.reports:nightly")  # the other one is of the examples in the OpenAPI document
 ERROR = "ConnectionError: the mail server refused the connection (421)"
 TRACE = f'Traceback (most recent call last):\n  File "shop/mail.py", line 41, in send\n{ERROR}'
 
@@ -60,7 +61,7 @@ def _worker(connection: Connection, host: str, state: str, pid: int) -> uuid.UUI
     worker = uuid.uuid4()
     connection.execute(
         "INSERT INTO pgcron.cron_worker (id, host, pid, version, state, concurrency, app, release, handlers) VALUES (%s, %s, %s, '0.1.0', %s, 8, 'shop', '2026.11.3', %s)",
-        (worker, host, pid, state, Jsonb([{"name": "shop:close", "parameters": None}])),
+        (worker, host, pid, state, Jsonb([{"name": name, "parameters": None} for name in HANDLERS])),
     )
     connection.execute(
         "INSERT INTO pgcron.cron_lease (worker_id, lease_until, ttl_ms) VALUES (%s, clock_timestamp() + interval '1 h', 30000)",
