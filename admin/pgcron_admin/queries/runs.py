@@ -44,10 +44,11 @@ BY_STATUS: Mapping[Status | None, LiteralString] = {
     "FAILED": "l.status = 'FAILED'",
 }
 LOOKED_AT: LiteralString = "l.id, l.seq, l.status, l.reason, l.cause, l.worker_id, l.error, l.started_at"
+# Times are found by numbers and ids; IS TRUE keeps the planner from sorting all runs of that time instead.
 MORE: LiteralString = """
   (%(reason)s::text IS NULL OR l.reason = %(reason)s) AND (%(cause)s::text IS NULL OR l.cause = %(cause)s)
   AND (%(worker)s::uuid IS NULL OR l.worker_id = %(worker)s) AND (%(search)s::text IS NULL OR l.error ILIKE %(search)s)
-  AND (%(since)s::timestamptz IS NULL OR l.started_at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR l.started_at < %(until)s)
+  AND (%(since)s::timestamptz IS NULL OR (l.started_at >= %(since)s) IS TRUE) AND (%(until)s::timestamptz IS NULL OR (l.started_at < %(until)s) IS TRUE)
 """
 # The numbers between which a job's runs of a time lie.
 BOUNDS: LiteralString = """
