@@ -245,17 +245,14 @@ def _query(wanted: RunFilter) -> LiteralString:
             if wanted.status == "RUNNING"
             else "l.job_id = %(job)s AND (%(first)s::bigint IS NULL OR l.seq >= %(first)s) AND (%(last)s::bigint IS NULL OR l.seq <= %(last)s)"
         )
-    most: LiteralString = f"LIMIT {STRETCH}" if wanted.is_searching else ""
-    source: LiteralString = f"""
-      SELECT {LOOKED_AT} FROM pgcron.cron_log l WHERE {place} AND {BY_STATUS[wanted.status]} ORDER BY {key} DESC {most}
-"""
+    chosen: LiteralString = f"FROM pgcron.cron_log l WHERE {place} AND {BY_STATUS[wanted.status]}"
     if not wanted.is_searching:
         return f"""
-SELECT {COLUMNS}, NULL AS stretch_end FROM (
-  SELECT l.id FROM ({source}) l WHERE {MORE} ORDER BY {key} DESC LIMIT %(limit)s) p JOIN pgcron.runs r ON r.run_id = p.id ORDER BY r.{_order(wanted)} DESC
+SELECT {COLUMNS}, NULL AS stretch_end FROM (SELECT l.id {chosen} AND {MORE} ORDER BY {key} DESC LIMIT %(limit)s) p
+  JOIN pgcron.runs r ON r.run_id = p.id ORDER BY r.{_order(wanted)} DESC
 """
     return f"""
-WITH stretch AS MATERIALIZED ({source}),
+WITH stretch AS MATERIALIZED (SELECT {LOOKED_AT} {chosen} ORDER BY {key} DESC LIMIT {STRETCH}),
   page AS MATERIALIZED (SELECT l.id FROM stretch l WHERE {MORE} ORDER BY {key} DESC LIMIT %(limit)s)
 SELECT {COLUMNS}, e.stretch_end FROM (SELECT (SELECT {key} FROM stretch l ORDER BY {key} OFFSET 0 LIMIT 1) AS stretch_end, (SELECT count(*) FROM stretch) AS n) x
   CROSS JOIN LATERAL (SELECT CASE WHEN x.n = {STRETCH} THEN x.stretch_end END AS stretch_end) e
