@@ -3,7 +3,7 @@
     app = create_app(load_admin_settings())                   # PGCRON_DATABASE_URL and PGCRON_ADMIN_… say the rest
     starlette.routing.Mount("/cron", app)                     # or FastAPI: app.mount("/cron", app); see docs/admin.md
 
-Everything for programs is below /api; /health and /metrics are for those who watch over the process.
+Everything for programs is below /api; pages are at /; /health and /metrics are for those who watch over the process.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.di import Provide
+from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
+from pgcron_admin.assets import Assets
 from pgcron_admin.authentication import Authentication, Means
 from pgcron_admin.bulk_runner import BulkRunner
 from pgcron_admin.controllers import API_ROUTES
 from pgcron_admin.controllers.health import health_routes
 from pgcron_admin.controllers.metrics import show_metrics
+from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Database
 from pgcron_admin.denials import Denials
 from pgcron_admin.front import Front
@@ -32,7 +35,9 @@ from pgcron_admin.identity import Identity
 from pgcron_admin.jwts import Jwts
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.openapi import describe_routes, openapi_routes
-from pgcron_admin.pages import Cursors
+from pgcron_admin.pages.failures import page_or_problem
+from pgcron_admin.pages.rendering import Pages
+from pgcron_admin.pages.routes import PAGE_ROUTES
 from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
@@ -51,6 +56,7 @@ class Parts:
     denials: Denials
     throttle: Throttle
     passwords: Passwords
+    pages: Pages
     cursors: Cursors
     bulks: BulkRunner
 
@@ -60,7 +66,7 @@ class Parts:
         metrics, stopping = Metrics(database), Stopping()
         return cls(
             settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
-            Passwords(metrics), Cursors(settings.signing_key), BulkRunner(database, settings, stopping),
+            Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key), BulkRunner(database, settings, stopping),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:
@@ -87,11 +93,12 @@ def create_app(settings: AdminSettings) -> AdminApp:
         health_routes(settings.database_url),
         show_metrics,
         Router("/api", route_handlers=[*API_ROUTES, *openapi_routes()]),
+        PAGE_ROUTES,
     ]
     app = AdminApp(
         route_handlers=routes,
         middleware=[DefineMiddleware(Authentication, means=means)],
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, HTTPException: page_or_problem},
         dependencies=parts.dependencies() | {"principal": Provide(provide_principal)},
         lifespan=[partial(_running, parts=parts)],
         openapi_config=None,
@@ -99,7 +106,7 @@ def create_app(settings: AdminSettings) -> AdminApp:
         logging_config=None,
         debug=False,
     )
-    app.state.denials = parts.denials
+    app.state.denials, app.state.pages = parts.denials, parts.pages
     app.parts = parts
     app.front = Front(super(AdminApp, app).__call__, settings, parts.metrics)
     app.front.methods = allowed_methods(app)

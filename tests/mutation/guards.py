@@ -225,8 +225,28 @@ GUARDS = (
     ),
     Guard(
         "ledger: a plan gives up only what it named", "pgcron_py/domain/planning.py",
-        "else max(job.covers_from, due - _SECOND)", "else job.covers_from",
+        "else max(began, due - _SECOND)", "else began",
         (PLANNING, f"{SIMULATION}[0]"),
+    ),
+    Guard(
+        "ledger: a plan gives up nothing from before it came into force", "pgcron_py/domain/planning.py",
+        "began = max(job.covers_from, job.planned_from or job.covers_from)", "began = job.covers_from",
+        (PLANNING,),
+    ),
+    Guard(
+        "roles: a locked job is the owner's, through a door too", "sql/functions/define_v01.sql",
+        "PERFORM pgcron.check_lock(job, jsonb_populate_record(job, changes), pgcron.caller());", "",
+        ("tests/sql/test_roles.py",),
+    ),
+    Guard(
+        "roles: an actor is whom the seal names", "sql/functions/caller_v01.sql",
+        "WHEN pgcron.is_sealed() OR pgcron.is_owner() THEN given", "WHEN true THEN given",
+        ("tests/sql/test_roles.py",),
+    ),
+    Guard(
+        "schedules: an exclusion ends with its minute", "pgcron_py/timetable/compound.py",
+        "minute_ends = instant - timedelta(seconds=wall.second) + _MINUTE", "minute_ends = instant + _MINUTE",
+        ("tests/unit/timetable/test_compound.py",),
     ),
     Guard(
         "outcome: only the type of an exception is asked", "workers/pgcron_workers/executors/endings.py",
@@ -441,7 +461,7 @@ GUARDS = (
         ("tests/admin/test_job_changes.py::test_commands_of_sql_are_written_by_those_who_may",),
     ),
     Guard(
-        "api: a cursor is sealed", "admin/pgcron_admin/pages.py",
+        "api: a cursor is sealed", "admin/pgcron_admin/cursors.py",
         "not hmac.compare_digest(seal, self._seal(of, told))", "not told",
         ("tests/admin/test_cron_jobs.py::test_a_cursor_that_we_did_not_make_is_refused",),
     ),

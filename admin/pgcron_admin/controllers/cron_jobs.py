@@ -13,10 +13,10 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import structs
 
 from pgcron_admin import commands
+from pgcron_admin.cursors import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.database import Connection, Database
 from pgcron_admin.definitions import Overlap, Schedule, Zone
 from pgcron_admin.once import once
-from pgcron_admin.pages import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.parameters import (
     IdempotencyKey,
     IfMatch,

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, LiteralString
 from uuid import UUID
 
+from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Connection
-from pgcron_admin.pages import Cursors
 from pgcron_admin.queries.asking import all_rows
 from pgcron_admin.queries.jobs import contains
 from pgcron_admin.wire import Answer
