@@ -28,6 +28,7 @@ from pgcron_admin.controllers.forecast import Forecasts
 from pgcron_admin.controllers.health import health_routes
 from pgcron_admin.controllers.metrics import show_metrics
 from pgcron_admin.controllers.overview import Days
+from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Database
 from pgcron_admin.denials import Denials
 from pgcron_admin.front import Front
@@ -38,7 +39,6 @@ from pgcron_admin.live.hub import Hub
 from pgcron_admin.live.listener import Listener
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.openapi import describe_routes, openapi_routes
-from pgcron_admin.pages import Cursors
 from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS

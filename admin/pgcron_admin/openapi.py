@@ -127,7 +127,7 @@ def _describe_parts(operation: dict[str, Any]) -> None:
         told = response.setdefault("headers", {}) if status.startswith("2") else {}
         if "cursor" in names:
             told |= LINK
-        if "/JobAnswer" in str(response.get("content")) and "cursor" not in names:
+        if re.search("/(JobAnswer|EnabledAnswer)'", str(response.get("content"))) and "cursor" not in names:
             told |= ETAG | (LOCATION if status == "201" else {})
 
 

@@ -20,7 +20,7 @@ WINDOW_MOST = timedelta(days=3650)
 
 IfMatch = Annotated[
     str | None,
-    HeaderParameter(name="If-Match", description="The version that is to be changed: the `ETag` that was read.", max_length=50, pattern=r'^(\*|(W/)?"[0-9]{1,9}"|[0-9]{1,9})$'),
+    HeaderParameter(name="If-Match", description="The version that is to be changed: the `ETag` that was read.", max_length=50, schema_extra={"pattern": r'^(\*|(W/)?"[0-9]{1,9}"|[0-9]{1,9})$'},),
 ]  # fmt: skip
 IdempotencyKey = Annotated[
     str | None,
@@ -34,7 +34,9 @@ Reason = Annotated[str, msgspec.Meta(max_length=1000, description="Why, for the 
 
 def words(description: str, *, name: str | None = None, most: int = 200, pattern: str | None = None) -> QueryParameter:
     """A parameter that is a text."""
-    return QueryParameter(name=name, description=description, max_length=most, pattern=pattern)
+    # The pattern is for the document: what breaks it is told in our words.
+    extra = None if pattern is None else {"pattern": pattern}
+    return QueryParameter(name=name, description=description, max_length=most, schema_extra=extra)
 
 
 def instant(description: str, name: str) -> QueryParameter:

@@ -167,12 +167,8 @@ def _without_body(detail: str) -> str:
 def _names_told(request: Request[Any, Any, Any]) -> dict[str, str]:
     """Parameters whose name in the query or the headers is another one than in Python."""
     parameters = request.route_handler.parsed_fn_signature.parameters if "route_handler" in request.scope else {}
-    return {
-        name: told
-        for name, parameter in parameters.items()
-        for part in parameter.metadata
-        if (told := getattr(part, "name", None))
-    }
+    told = {name: getattr(parameter.kwarg_definition, "name", None) for name, parameter in parameters.items()}
+    return {name: other for name, other in told.items() if other}
 
 
 def _fields(extra: object, names: dict[str, str]) -> list[FieldProblem] | None:

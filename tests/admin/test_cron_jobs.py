@@ -229,6 +229,16 @@ def test_a_job_is_disabled_with_a_reason_and_enabled_again(site: Any, boss: Brow
     )
 
 
+def test_enabling_tells_what_was_missed_and_a_backfill_would_run(boss: Browser, records: Records) -> None:
+    id_ = records.job("missing", schedule="0 * * * *", is_enabled=False, disabled_at="2026-01-01T00:30:00Z")
+    missed = boss.post(f"/api/cron-jobs/{id_}/enable").json()["missed"]
+    assert (missed["fromAt"], missed["isExact"]) == ("2026-01-01T00:30:00Z", True)
+    assert missed["count"] > 24
+    assert boss.post(f"/api/cron-jobs/{id_}/enable").json()["missed"] is None
+    quiet = records.job("missing-nothing", is_enabled=False)
+    assert boss.post(f"/api/cron-jobs/{quiet}/enable").json()["missed"] is None
+
+
 def test_a_run_is_asked_for(boss: Browser, records: Records) -> None:
     id_ = records.job("asked")
     answer = boss.post(f"/api/cron-jobs/{id_}/trigger")

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from support.admin import Browser
+from support.admin import Browser, People, admin_process
 from support.api import Records, refused
+from support.fleet import wait_for
 
 NEW = {"name": "new", "schedule": "0 3 * * *", "handler": "shop:report"}
 
@@ -238,3 +239,20 @@ def test_what_waits_and_what_goes_on_of_a_job_is_cancelled(boss: Browser, record
     assert boss.post(f"/api/cron-jobs/{id_}/cancel", {"reason": "wrong shop"}).json() == {"runs": 1, "requests": 1}
     told = records.row("SELECT cancel_requested_by, cancel_reason FROM pgcron.cron_log WHERE id = %s", run)
     assert told == {"cancel_requested_by": "web:boss", "cancel_reason": "wrong shop"}
+
+
+def test_a_locked_job_is_safe_also_where_the_admin_is_an_owner_of_the_database(db_url: str) -> None:
+    """As in the demo: the database would let an owner change it."""
+    records = Records(db_url)
+    id_ = records.job("safe", is_locked=True, tags=["a"])
+    with admin_process(db_url, "--dev") as server:
+        boss = People(db_url).session(server.url, "boss", "super_admin")
+        refused(boss.send("PATCH", f"/api/cron-jobs/{id_}", {"owner": "me"}), 403, "is locked")
+        refused(boss.send("PATCH", f"/api/cron-jobs/{id_}/schedule", {"schedule": "@daily"}), 403, "is locked")
+        refused(boss.send("DELETE", f"/api/cron-jobs/{id_}?confirm=safe"), 403, "is locked")
+        bulk = boss.post("/api/bulk", {"action": "untag", "jobs": [str(id_)], "tag": "a"}).json()["id"]
+        told = wait_for(
+            lambda: (t := boss.get(f"/api/bulk/{bulk}").json())["state"] == "DONE" and t, "the bulk action ends"
+        )
+        assert told["refused"] == 1
+    assert records.row("SELECT version, tags FROM pgcron.cron_job WHERE id = %s", id_) == {"version": 1, "tags": ["a"]}

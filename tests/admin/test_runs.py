@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Database
-from pgcron_admin.pages import Cursors
 from pgcron_admin.queries import runs as run_queries
 from support.admin import Browser, as_program
 from support.api import HANDLER, Records, next_page, refused

@@ -13,10 +13,10 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from pgcron_admin import commands
 from pgcron_admin.controllers.job_changes import ReasonBody
+from pgcron_admin.cursors import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.database import Database
 from pgcron_admin.definitions import Overlap
 from pgcron_admin.once import once
-from pgcron_admin.pages import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.parameters import IdempotencyKey, Reason, checked_instant
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal

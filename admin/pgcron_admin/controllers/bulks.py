@@ -14,10 +14,10 @@ from psycopg.types.json import Jsonb
 
 from pgcron_admin.bulk_runner import NEEDED, BulkRunner
 from pgcron_admin.controllers.job_changes import ReasonBody
+from pgcron_admin.cursors import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.database import Connection, Database
 from pgcron_admin.definitions import Overlap, Word
 from pgcron_admin.once import once
-from pgcron_admin.pages import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.parameters import IdempotencyKey, Reason, checked_instant
 from pgcron_admin.permissions import demand, requires
 from pgcron_admin.principal import Permission, Principal

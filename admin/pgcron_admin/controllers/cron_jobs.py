@@ -10,12 +10,13 @@ import msgspec
 from litestar import Request, Response, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import structs
 
 from pgcron_admin import commands
+from pgcron_admin.cursors import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.database import Connection, Database
 from pgcron_admin.definitions import Overlap, Schedule, Zone
 from pgcron_admin.once import once
-from pgcron_admin.pages import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.parameters import (
     IdempotencyKey,
     IfMatch,
@@ -29,6 +30,7 @@ from pgcron_admin.parameters import (
 )
 from pgcron_admin.permissions import demand, requires
 from pgcron_admin.principal import Permission, Principal
+from pgcron_admin.queries import schedules
 from pgcron_admin.queries.jobs import (
     FacetsAnswer,
     JobAnswer,
@@ -44,7 +46,7 @@ from pgcron_admin.queries.runs import RunAnswer, RunFilter, Status, page_of_runs
 from pgcron_admin.queries.statistics import StatisticsAnswer, statistics_of
 from pgcron_admin.settings import AdminSettings
 from pgcron_admin.wire import Answer, Body
-from pgcron_py.errors import JobDisabled
+from pgcron_py.errors import InvalidSchedule, JobDisabled, UnknownTimeZone
 from pgcron_py.timetable import load_zone
 
 SQL_HANDLER = "pgcron.sql"
@@ -70,6 +72,21 @@ class TriggerBody(Body):
     args: dict[str, Any] | None = None
     overlap: Overlap | None = None
     force: bool = False
+
+
+class Missed(Answer):
+    """Occurrences of the time in which it was disabled: what a backfill from then to now would run. isExact: false when there were more."""
+
+    from_at: datetime
+    to_at: datetime
+    count: int
+    is_exact: bool
+
+
+class EnabledAnswer(JobAnswer):
+    """missed: null when it was enabled already, or missed nothing."""
+
+    missed: Missed | None
 
 
 class TriggerAnswer(Answer):
@@ -188,12 +205,26 @@ async def enable_job(
     database: NamedDependency[Database],
     data: JSONBody[EnableBody | None] = None,
     if_match: IfMatch = None,
-) -> Response[JobAnswer]:
-    """Enable a job: its strikes are forgotten, its next run is planned after now. One that is enabled stays as it is."""
+) -> Response[EnabledAnswer]:
+    """Enable a job: its strikes are forgotten, its next run is planned after now; what it missed is told. One that is enabled stays as it is."""
     async with database.transaction(principal, reason=data.reason if data else None) as connection:
         job = await commands.locked(connection, job_id, version_of(if_match))
+        now = await schedules.now_of(connection)
         await commands.enable(connection, job)
-        return with_version(await job_of(connection, job_id, principal))
+        answer = await job_of(connection, job_id, principal)
+    enabled = EnabledAnswer(**structs.asdict(answer), missed=missed_by(job, now))
+    return Response(enabled, headers={"ETag": f'"{answer.version}"'})
+
+
+def missed_by(job: commands.Row, now: datetime) -> Missed | None:
+    """job: its row before it was enabled. None, too, for a schedule or zone that can't be read here."""
+    if job["is_enabled"] or job["disabled_at"] is None:
+        return None
+    try:
+        count, is_exact = schedules.timing_of(job, job["name"]).plan().count_between(job["disabled_at"], now)
+    except (InvalidSchedule, UnknownTimeZone):
+        return None
+    return Missed(job["disabled_at"], now, count, is_exact) if count else None
 
 
 @post("/cron-jobs/{job_id:uuid}/disable", status_code=200, guards=[requires(Permission.ENABLE)])

@@ -12,8 +12,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from pgcron_admin import commands
 from pgcron_admin.controllers.job_changes import ReasonBody
+from pgcron_admin.cursors import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.database import Database
-from pgcron_admin.pages import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.parameters import Reason as Why
 from pgcron_admin.parameters import instant, instant_of, words
 from pgcron_admin.permissions import requires

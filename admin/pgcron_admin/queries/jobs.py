@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Literal, LiteralString
 from uuid import UUID
 
+from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Connection
-from pgcron_admin.pages import Cursors
 from pgcron_admin.principal import Permission, Principal
 from pgcron_admin.queries.asking import all_rows
 from pgcron_admin.wire import Answer
@@ -254,11 +254,12 @@ SELECT {COLUMNS}, p.value::text AS order_value
 
 async def facets_of(connection: Connection, wanted: JobFilter) -> FacetsAnswer:
     """In one look at the jobs."""
-    counts: LiteralString = ", ".join(f"'{name}', count(*) FILTER (WHERE {rule})" for name, rule in STATES.items())
+    flags: LiteralString = ", ".join(f"coalesce({rule}, false) AS is_{name}" for name, rule in STATES.items())
+    counts: LiteralString = ", ".join(f"'{name}', count(*) FILTER (WHERE l.is_{name})" for name in STATES)
     query: LiteralString = f"""
-WITH j AS MATERIALIZED (SELECT * FROM pgcron.cron_job j WHERE {FILTER}),
-  shown AS MATERIALIZED (SELECT j.tags, j.handler, j.queue FROM j {"" if wanted.state is None else f"WHERE {STATES[wanted.state]}"})
-SELECT (SELECT count(*) FROM shown) AS total, (SELECT jsonb_build_object({counts}) FROM j) AS states,
+WITH looked_at AS MATERIALIZED (SELECT j.tags, j.handler, j.queue, {flags} FROM pgcron.cron_job j WHERE {FILTER}),
+  shown AS (SELECT l.tags, l.handler, l.queue FROM looked_at l {"" if wanted.state is None else f"WHERE l.is_{wanted.state}"})
+SELECT (SELECT count(*) FROM shown) AS total, (SELECT jsonb_build_object({counts}) FROM looked_at l) AS states,
   {_commonest("t.tag", "shown CROSS JOIN unnest(shown.tags) AS t (tag)")} AS tags,
   {_commonest("shown.handler", "shown")} AS handlers, {_commonest("shown.queue", "shown")} AS queues
 """

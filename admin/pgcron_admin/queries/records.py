@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Literal, LiteralString, TypeVar
 from uuid import UUID
 
+from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Connection
-from pgcron_admin.pages import Cursors
 from pgcron_admin.queries.asking import all_rows
 from pgcron_admin.queries.jobs import job_not_found
 from pgcron_admin.wire import Answer

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, LiteralString
 from uuid import UUID
 
+from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Connection
-from pgcron_admin.pages import Cursors
 from pgcron_admin.queries.asking import all_rows
 from pgcron_admin.queries.jobs import contains
 from pgcron_admin.wire import Answer
@@ -44,10 +44,11 @@ BY_STATUS: Mapping[Status | None, LiteralString] = {
     "FAILED": "l.status = 'FAILED'",
 }
 LOOKED_AT: LiteralString = "l.id, l.seq, l.status, l.reason, l.cause, l.worker_id, l.error, l.started_at"
+# Times are found by numbers and ids; IS TRUE keeps the planner from sorting all runs of that time instead.
 MORE: LiteralString = """
   (%(reason)s::text IS NULL OR l.reason = %(reason)s) AND (%(cause)s::text IS NULL OR l.cause = %(cause)s)
   AND (%(worker)s::uuid IS NULL OR l.worker_id = %(worker)s) AND (%(search)s::text IS NULL OR l.error ILIKE %(search)s)
-  AND (%(since)s::timestamptz IS NULL OR l.started_at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR l.started_at < %(until)s)
+  AND (%(since)s::timestamptz IS NULL OR (l.started_at >= %(since)s) IS TRUE) AND (%(until)s::timestamptz IS NULL OR (l.started_at < %(until)s) IS TRUE)
 """
 # The numbers between which a job's runs of a time lie.
 BOUNDS: LiteralString = """
@@ -244,17 +245,14 @@ def _query(wanted: RunFilter) -> LiteralString:
             if wanted.status == "RUNNING"
             else "l.job_id = %(job)s AND (%(first)s::bigint IS NULL OR l.seq >= %(first)s) AND (%(last)s::bigint IS NULL OR l.seq <= %(last)s)"
         )
-    most: LiteralString = f"LIMIT {STRETCH}" if wanted.is_searching else ""
-    source: LiteralString = f"""
-      SELECT {LOOKED_AT} FROM pgcron.cron_log l WHERE {place} AND {BY_STATUS[wanted.status]} ORDER BY {key} DESC {most}
-"""
+    chosen: LiteralString = f"FROM pgcron.cron_log l WHERE {place} AND {BY_STATUS[wanted.status]}"
     if not wanted.is_searching:
         return f"""
-SELECT {COLUMNS}, NULL AS stretch_end FROM (
-  SELECT l.id FROM ({source}) l WHERE {MORE} ORDER BY {key} DESC LIMIT %(limit)s) p JOIN pgcron.runs r ON r.run_id = p.id ORDER BY r.{_order(wanted)} DESC
+SELECT {COLUMNS}, NULL AS stretch_end FROM (SELECT l.id {chosen} AND {MORE} ORDER BY {key} DESC LIMIT %(limit)s) p
+  JOIN pgcron.runs r ON r.run_id = p.id ORDER BY r.{_order(wanted)} DESC
 """
     return f"""
-WITH stretch AS MATERIALIZED ({source}),
+WITH stretch AS MATERIALIZED (SELECT {LOOKED_AT} {chosen} ORDER BY {key} DESC LIMIT {STRETCH}),
   page AS MATERIALIZED (SELECT l.id FROM stretch l WHERE {MORE} ORDER BY {key} DESC LIMIT %(limit)s)
 SELECT {COLUMNS}, e.stretch_end FROM (SELECT (SELECT {key} FROM stretch l ORDER BY {key} OFFSET 0 LIMIT 1) AS stretch_end, (SELECT count(*) FROM stretch) AS n) x
   CROSS JOIN LATERAL (SELECT CASE WHEN x.n = {STRETCH} THEN x.stretch_end END AS stretch_end) e
