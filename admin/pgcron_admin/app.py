@@ -79,7 +79,7 @@ class Parts:
             settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
             Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key), Identity(database, settings.session_idle), listener, hub,
             BulkRunner(database, settings, stopping),
-            Days(database), Forecasts(database),
+            Days(database), Forecasts(database, listener),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:

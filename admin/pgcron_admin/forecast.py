@@ -120,7 +120,7 @@ def first_starts(groups: Iterable[Group], most: int) -> list[tuple[int, Member]]
     found = sorted(((start, group) for group in groups for start in group.starts), key=lambda it: it[0])
     told: list[tuple[int, Member]] = []
     for start, group in found:
-        if len(told) >= most and told[-1][0] < start:
+        if len(told) >= most and (not told or told[-1][0] < start):
             break
         told += [(start, member) for member in group.members]
     told.sort(key=lambda it: (it[0], it[1].name))

@@ -14,6 +14,7 @@ from litestar.params import QueryParameter
 from pgcron_admin.database import Database
 from pgcron_admin.forecast import MINUTE, Load, Window, first_starts, heat_of
 from pgcron_admin.kept import Kept
+from pgcron_admin.live.listener import Listener
 from pgcron_admin.parameters import checked_zone, instant, instant_of, words
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission
@@ -24,6 +25,7 @@ from pgcron_py.errors import InvalidArguments
 from pgcron_py.timetable import load_zone
 
 KEPT_S = 30.0
+AT_A_TIME = 2  # each may take a second of the database's time
 MINUTES_MOST = 7 * 24 * 60
 BACK_MOST = timedelta(days=1)
 AHEAD_MOST = timedelta(days=400)
@@ -71,24 +73,25 @@ class ForecastAnswer(Answer):
 
 
 class Forecasts:
-    """Kept for half a minute: many look at the same day."""
+    """Kept for half a minute, or until a definition changes: many look at the same day."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, listener: Listener) -> None:
+        self._database, self._listener = database, listener
+        self._turn = asyncio.Semaphore(AT_A_TIME)
         self._kept: Kept[tuple[Found, Load, FleetAnswer]] = Kept(KEPT_S)
 
     async def of(
         self, begin: datetime, minutes: int, chosen: Chosen, *, from_now: bool
     ) -> tuple[Found, Load, FleetAnswer]:
-        return await self._kept.get(
-            (begin, minutes, chosen, from_now), lambda: self._made(begin, minutes, chosen, from_now)
-        )
+        self._listener.start()
+        question = (begin, minutes, chosen, from_now, self._listener.heard)
+        return await self._kept.get(question, lambda: self._made(begin, minutes, chosen, from_now))
 
     async def _made(
         self, begin: datetime, minutes: int, chosen: Chosen, from_now: bool
     ) -> tuple[Found, Load, FleetAnswer]:
         end = begin + timedelta(minutes=minutes) - timedelta(seconds=1)
-        async with self._database.read() as connection:
+        async with self._turn, self._database.read() as connection:
             fleet = await fleet_of(connection)
             running = await seconds_left(connection, chosen) if from_now else []
             found = await groups_of(connection, chosen, begin, end)

@@ -119,13 +119,14 @@ async def set_blackout(
     data: JSONBody[BlackoutBody], principal: NamedDependency[Principal], database: NamedDependency[Database]
 ) -> BlackoutAnswer:
     """Make the blackout window of this name, or replace it."""
-    if data.job_id is not None and data.tag is not None:
-        raise InvalidArguments("tag: a window is for a job or for a tag", hint="leave one of them out", field="tag")
+    _check_window(data)
     params: dict[str, Any] = {
         "name": data.name.strip(), "starts_at": checked_instant(data.starts_at, "startsAt"), "ends_at": checked_instant(data.ends_at, "endsAt"),
         "schedule": data.schedule, "duration_ms": data.duration_ms, "timezone": checked_zone(data.timezone, "timezone"), "tag": data.tag,
         "action": data.action, "reason": data.reason,
     }  # fmt: skip
+    if params["ends_at"] is not None and params["ends_at"] <= params["starts_at"]:
+        raise InvalidArguments("endsAt: this is not after startsAt", hint="give a later end", field="endsAt")
     async with database.transaction(principal, reason=data.reason) as connection:
         job = None if data.job_id is None else await job_name_of(connection, data.job_id)
         await connection.execute(SET_BLACKOUT, params | {"job": job})
@@ -163,7 +164,7 @@ async def set_limit(
     }  # fmt: skip
     async with database.transaction(principal, reason=data.reason) as connection:
         await connection.execute(SET_LIMIT, params)
-        return await limit_of(connection, data.kind, data.name)
+        return await limit_of(connection, data.kind, params["name"])
 
 
 @delete("/limits", guards=[requires(Permission.MANAGE)])
@@ -176,3 +177,23 @@ async def remove_limit(
     """Remove a limit."""
     async with database.transaction(principal) as connection:
         await connection.execute(REMOVE_LIMIT, {"kind": kind, "name": name})
+
+
+def _check_window(body: BlackoutBody) -> None:
+    """As the database does, with the names that the body has. Raises InvalidArguments."""
+    problem: tuple[str, str, str] | None = None
+    if body.job_id is not None and body.tag is not None:
+        problem = ("tag", "a window is for a job or for a tag", "leave one of them out")
+    elif body.schedule is None and body.starts_at is None:
+        problem = ("schedule", "this window never comes", "give startsAt and endsAt, or schedule and durationMs")
+    elif body.schedule is not None and (body.starts_at is not None or body.ends_at is not None):
+        problem = ("schedule", "a window comes once or by a schedule", "leave schedule out, or startsAt and endsAt")
+    elif body.schedule is not None and body.duration_ms is None:
+        problem = ("durationMs", "how long each window lasts is missing", "give durationMs, in milliseconds")
+    elif body.schedule is None and body.duration_ms is not None:
+        problem = ("durationMs", "a window that comes once ends at endsAt", "leave durationMs out")
+    elif body.schedule is None and (body.starts_at is None or body.ends_at is None):
+        problem = ("endsAt" if body.ends_at is None else "startsAt", "it is missing", "give both startsAt and endsAt")
+    if problem is not None:
+        field, message, hint = problem
+        raise InvalidArguments(f"{field}: {message}", hint=hint, field=field)

@@ -1,7 +1,8 @@
 """Rounds: what open streams follow is read once, and told to all of them. No stream, no round.
 
 A round comes twice a second, or a moment after a hint of the listener, and never sooner than 250 ms after the one before: so
-nobody gets more than four messages a second about one thing, and what happened in between is in one message.
+nobody gets more than four messages a second about one thing, and what happened in between is in one message. The longer a round
+takes, the rarer they are, so that a busy database has better things to do; but every 850 ms at least.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from pgcron_admin.live.topics import Kind, Topic
 from pgcron_admin.stopping import Stopping
 from pgcron_py.errors import PgCronError
 
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S, LOOK_LATEST_S = 0.5, 0.85
+LOOK_SHARE = 0.04  # of the time: at most this is spent looking, as long as nobody hints
 APART_S = 0.25
-# A slow database is not asked all the time: at most this part of it.
-SHARE_MOST = 0.25
+HINT_SHARE = 0.25
 AWAY_AGAIN_S = 1.0
 
 log = structlog.get_logger("pgcron.admin")
@@ -98,9 +99,11 @@ class Hub:
                 self._wake.clear()
                 is_live = await self._looked()
                 spent = loop.time() - began
-                await asyncio.sleep(max(APART_S - spent, spent * (1 / SHARE_MOST - 1)) if is_live else AWAY_AGAIN_S)
+                soonest = max(APART_S, spent / HINT_SHARE) if is_live else AWAY_AGAIN_S
+                latest = max(soonest, min(max(LOOK_EVERY_S, spent / LOOK_SHARE), LOOK_LATEST_S))
+                await asyncio.sleep(began + soonest - loop.time())
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S - APART_S)
+                    await asyncio.wait_for(self._wake.wait(), max(began + latest - loop.time(), 0.0))
             self._forget(())
         finally:
             ending.cancel()
