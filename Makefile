@@ -80,6 +80,10 @@ proof: $(READY)  ## Run everything at full length (hours, by hand): mutations, a
 bench: $(READY)  ## Run the benchmarks
 	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit; done
 
+.PHONY: assets
+assets: $(READY)  ## Build the web admin's CSS and JavaScript, when their sources changed
+	@$(BIN)/python hatch_build.py
+
 .PHONY: clean
 clean:  ## Remove .venv and what the tools left behind; the demo's data in .pgcron stays
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

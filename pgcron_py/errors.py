@@ -147,5 +147,15 @@ class TooManyRequests(PgCronError):
         self.retry_after = retry_after
 
 
+class NoLiveWorker(PgCronError):
+    """No live worker has the handler of this job: its run would wait."""
+
+
+class IdempotencyKeyReused(PgCronError):
+    """The Idempotency-Key was used for another request."""
+
+    field = "Idempotency-Key"
+
+
 class LeaseLost(PgCronError):
     """The run is no longer this worker's: nothing was written."""

@@ -3,7 +3,7 @@
     app = create_app(load_admin_settings())                   # PGCRON_DATABASE_URL and PGCRON_ADMIN_… say the rest
     starlette.routing.Mount("/cron", app)                     # or FastAPI: app.mount("/cron", app); see docs/admin.md
 
-Everything for programs is below /api; /health and /metrics are for those who watch over the process.
+Everything for programs is below /api; pages are at /; /health and /metrics are for those who watch over the process.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.di import Provide
+from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
+from pgcron_admin.assets import Assets
 from pgcron_admin.authentication import Authentication, Means
+from pgcron_admin.bulk_runner import BulkRunner
 from pgcron_admin.controllers import API_ROUTES
 from pgcron_admin.controllers.forecast import Forecasts
 from pgcron_admin.controllers.health import health_routes
 from pgcron_admin.controllers.metrics import show_metrics
 from pgcron_admin.controllers.overview import Days
+from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Database
 from pgcron_admin.denials import Denials
 from pgcron_admin.front import Front
@@ -35,10 +39,12 @@ from pgcron_admin.live.hub import Hub
 from pgcron_admin.live.listener import Listener
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.openapi import describe_routes, openapi_routes
-from pgcron_admin.pages import Cursors
 from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
+from pgcron_admin.screens.failures import page_or_problem
+from pgcron_admin.screens.rendering import Pages
+from pgcron_admin.screens.routes import SCREEN_ROUTES
 from pgcron_admin.settings import AdminSettings, with_secret
 from pgcron_admin.stopping import Stopping
 
@@ -54,10 +60,12 @@ class Parts:
     denials: Denials
     throttle: Throttle
     passwords: Passwords
+    pages: Pages
     cursors: Cursors
     identity: Identity
     listener: Listener
     hub: Hub
+    bulks: BulkRunner
     days: Days
     forecasts: Forecasts
 
@@ -69,7 +77,8 @@ class Parts:
         metrics.watch(hub)
         return cls(
             settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
-            Passwords(metrics), Cursors(settings.signing_key), Identity(database, settings.session_idle), listener, hub,
+            Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key), Identity(database, settings.session_idle), listener, hub,
+            BulkRunner(database, settings, stopping),
             Days(database), Forecasts(database, listener),
         )  # fmt: skip
 
@@ -97,11 +106,12 @@ def create_app(settings: AdminSettings) -> AdminApp:
         health_routes(settings.database_url),
         show_metrics,
         Router("/api", route_handlers=[*API_ROUTES, *openapi_routes()]),
+        SCREEN_ROUTES,
     ]
     app = AdminApp(
         route_handlers=routes,
         middleware=[DefineMiddleware(Authentication, means=means)],
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, HTTPException: page_or_problem},
         dependencies=parts.dependencies() | {"principal": Provide(provide_principal)},
         lifespan=[partial(_running, parts=parts)],
         openapi_config=None,
@@ -109,7 +119,7 @@ def create_app(settings: AdminSettings) -> AdminApp:
         logging_config=None,
         debug=False,
     )
-    app.state.denials = parts.denials
+    app.state.denials, app.state.pages = parts.denials, parts.pages
     app.parts = parts
     app.front = Front(super(AdminApp, app).__call__, settings, parts.metrics)
     app.front.methods = allowed_methods(app)
@@ -124,11 +134,13 @@ def _constant(part: Any) -> Any:
 
 @asynccontextmanager
 async def _running(_: Litestar, *, parts: Parts) -> AsyncIterator[None]:
+    parts.bulks.start()
     try:
         yield
     finally:
         parts.stopping.set()
         await parts.hub.close()
         await parts.listener.close()
+        await parts.bulks.stop()
         parts.passwords.close()
         await parts.database.close()

@@ -13,7 +13,7 @@ from litestar.connection import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from pgcron_admin.csrf import SAFE_METHODS, check_origin, check_token
+from pgcron_admin.csrf import FIELD, HEADER, SAFE_METHODS, check_origin, check_token
 from pgcron_admin.denials import Denials
 from pgcron_admin.front import Facts, facts_of
 from pgcron_admin.identity import Identity, InvalidToken
@@ -23,6 +23,7 @@ from pgcron_admin.principal import Principal, anonymous
 from pgcron_admin.settings import AdminSettings
 from pgcron_py.errors import NotPermitted
 
+FORM = "application/x-www-form-urlencoded"
 COOKIE, DEV_COOKIE = "__Host-pgcron", "pgcron_dev"
 
 
@@ -50,7 +51,7 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
-            scope["user"], scope["auth"] = await self._principal(Request(scope), facts_of(scope)), None
+            scope["user"], scope["auth"] = await self._principal(Request(scope, receive), facts_of(scope)), None
         await self._app(scope, receive, send)
 
     async def _principal(self, request: Request[Any, Any, Any], facts: Facts) -> Principal:
@@ -83,10 +84,19 @@ class Authentication:
     async def _check_token(self, request: Request[Any, Any, Any], principal: Principal) -> None:
         assert principal.session_id is not None
         try:
-            check_token(request.headers, self._means.settings.signing_key, principal.session_id)
+            given = request.headers.get(HEADER.lower()) or await self._field_of_form(request)
+            check_token(given, self._means.settings.signing_key, principal.session_id)
         except NotPermitted as error:
             await self._means.denials.request(principal, request.method, request.scope["path"], str(error))
             raise
+
+    async def _field_of_form(self, request: Request[Any, Any, Any]) -> str:
+        """A page's form carries the token as a field, for browsers without JavaScript. Its route gets the same parsed form."""
+        length = request.headers.get("content-length", "")
+        is_form = request.headers.get("content-type", "").partition(";")[0].strip() == FORM
+        if not is_form or not length.isdecimal() or int(length) > self._means.settings.body_limit:
+            return ""
+        return str((await request.form()).get(FIELD, ""))
 
 
 def _bearer(request: Request[Any, Any, Any]) -> str | None:

@@ -13,7 +13,7 @@ from litestar.datastructures import Headers
 from pgcron_admin.front import Facts
 from pgcron_py.errors import NotPermitted
 
-HEADER = "X-CSRF-Token"
+HEADER, FIELD = "X-CSRF-Token", "csrf"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SAME_SITE = frozenset({"same-origin", "none"})  # none: typed in, or from a bookmark
 
@@ -43,9 +43,8 @@ def check_origin(headers: Headers, facts: Facts) -> None:
         )
 
 
-def check_token(headers: Headers, key: bytes, session: UUID) -> None:
+def check_token(given: str, key: bytes, session: UUID) -> None:
     """Raises CsrfTokenMissing."""
-    given = headers.get(HEADER.lower(), "")
     if not hmac.compare_digest(given.encode(), csrf_token(key, session).encode()):
         raise CsrfTokenMissing(
             "the CSRF token is missing or not this session's",

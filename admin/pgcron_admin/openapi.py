@@ -5,6 +5,7 @@ Each operation gets its permission (`x-permission`), its security, and the error
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 import pgcron_py
+from pgcron_admin.examples import EXAMPLES
 from pgcron_admin.front import facts_of
 from pgcron_admin.permissions import Access, Reach, access_of, open_to_all, routes_of
 from pgcron_admin.wire import Body
@@ -37,13 +39,17 @@ OPENAPI = OpenAPIConfig(
     components=Components(security_schemes=SECURITY),
     use_handler_docstrings=True,
 )
+RETRY_AFTER = {"Retry-After": {"description": "Seconds until it is worth trying again.", "schema": {"type": "integer"}}}
+LINK = {"Link": {"description": 'The next page, with rel="next"; none: there is no further one.', "schema": {"type": "string"}}}  # fmt: skip
+ETAG = {"ETag": {"description": "The version of the job's definition, for If-Match.", "schema": {"type": "string"}}}
+LOCATION = {"Location": {"description": "Where the new job is.", "schema": {"type": "string"}}}
 ANY = {
     400: "The request is refused: an invalid cron expression, an unknown host, a job that is running or disabled.",
     413: "The body is too large.",
     422: "The request can't be read, or a value breaks a rule.",
     429: "It was asked for too often: see Retry-After.",
     500: "A bug of the admin.",
-    503: "The database can't be reached: try again after Retry-After seconds.",
+    503: "The database can't be reached, or no live worker has the handler.",
 }
 KNOWN = {401: "Nobody is signed in.", 403: "A permission or the CSRF token is missing."}
 FOUND = {404: "There is no such thing.", 409: "It is not in the state for that, or somebody changed it meanwhile."}
@@ -68,6 +74,8 @@ def describe_routes(app: Litestar, routes: Sequence[ControllerRouterHandler]) ->
     for name in _names_of(Body):
         if name in document["components"]["schemas"]:
             document["components"]["schemas"][name]["additionalProperties"] = False
+            if name in EXAMPLES:
+                document["components"]["schemas"][name]["examples"] = [EXAMPLES[name]]
     for method, path, handler in routes_of(app):
         operation = document["paths"].get(path, {}).get(method.lower())
         access = access_of(handler)
@@ -83,6 +91,7 @@ def _names_of(body: type[Body]) -> Iterator[str]:
 
 
 def _describe(operation: dict[str, Any], method: str, access: Access, *, has_place: bool) -> None:
+    operation["summary"] = _spaced(operation["summary"])
     operation["x-access"] = str(access.reach)
     if access.permission is not None:
         operation["x-permission"] = str(access.permission)
@@ -95,12 +104,41 @@ def _describe(operation: dict[str, Any], method: str, access: Access, *, has_pla
         ANY | ({} if is_open and method not in UNSAFE else KNOWN) | (FOUND if has_place or method in UNSAFE else {})
     )
     for status, text in sorted(statuses.items()):
-        responses.setdefault(str(status), {"description": text, "content": PROBLEM})
+        headers = {"headers": RETRY_AFTER} if status in (429, 503) else {}
+        responses.setdefault(str(status), {"description": text, "content": PROBLEM, **headers})
+    _describe_parts(operation)
+    if _may_be_left_out(operation.get("requestBody", {})):
+        operation["requestBody"]["required"] = False
     if method in UNSAFE and not is_open:
         operation.setdefault("parameters", []).append({
             "name": CSRF_HEADER, "in": "header", "required": False, "schema": {"type": "string"},
             "description": "Needed with a session's cookie, not with a token.",
         })  # fmt: skip
+
+
+def _describe_parts(operation: dict[str, Any]) -> None:
+    """Places in the path, and headers of the answer, which their names tell."""
+    names = set()
+    for part in operation.get("parameters", []):
+        names.add(part["name"])
+        if part["in"] == "path" and not part.get("description"):
+            part["description"] = f"Identity of the {part['name'].removesuffix('_id').replace('_', ' ')}."
+    for status, response in operation["responses"].items():
+        told = response.setdefault("headers", {}) if status.startswith("2") else {}
+        if "cursor" in names:
+            told |= LINK
+        if re.search("/(JobAnswer|EnabledAnswer)'", str(response.get("content"))) and "cursor" not in names:
+            told |= ETAG | (LOCATION if status == "201" else {})
+
+
+def _spaced(name: str) -> str:
+    """`ListJobs` as `List jobs`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).capitalize()
+
+
+def _may_be_left_out(body: dict[str, Any]) -> bool:
+    schema = body.get("content", {}).get("application/json", {}).get("schema", {})
+    return {"type": "null"} in schema.get("oneOf", [])
 
 
 def problem_schema() -> dict[str, Any]:

@@ -15,11 +15,12 @@ from pgcron_py.timetable import load_zone
 FIRST, LAST = datetime(1900, 1, 2, tzinfo=UTC), datetime(8999, 12, 31, tzinfo=UTC)
 VERSION = re.compile(r'(?:W/)?"(\d{1,9})"|(\d{1,9})')
 WINDOW = re.compile(r"(\d{1,5})([hd])")
+INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9:.]+([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?$"
 WINDOW_MOST = timedelta(days=3650)
 
 IfMatch = Annotated[
     str | None,
-    HeaderParameter(name="If-Match", description="The version that is to be changed: the `ETag` that was read.", max_length=50),
+    HeaderParameter(name="If-Match", description="The version that is to be changed: the `ETag` that was read.", max_length=50, schema_extra={"pattern": r'^(\*|(W/)?"[0-9]{1,9}"|[0-9]{1,9})$'},),
 ]  # fmt: skip
 IdempotencyKey = Annotated[
     str | None,
@@ -31,14 +32,18 @@ IdempotencyKey = Annotated[
 Reason = Annotated[str, msgspec.Meta(max_length=1000, description="Why, for the audit.", examples=["stocktaking"])]
 
 
-def words(description: str, *, name: str | None = None, most: int = 200) -> QueryParameter:
+def words(description: str, *, name: str | None = None, most: int = 200, pattern: str | None = None) -> QueryParameter:
     """A parameter that is a text."""
-    return QueryParameter(name=name, description=description, max_length=most)
+    # The pattern is for the document: what breaks it is told in our words.
+    extra = None if pattern is None else {"pattern": pattern}
+    return QueryParameter(name=name, description=description, max_length=most, schema_extra=extra)
 
 
 def instant(description: str, name: str) -> QueryParameter:
     """A parameter for `instant_of`."""
-    return words(f"{description} An instant of ISO 8601; without a zone it is UTC.", name=name, most=40)
+    return words(
+        f"{description} An instant of ISO 8601; without a zone it is UTC.", name=name, most=40, pattern=INSTANT
+    )
 
 
 def instant_of(text: str | None, field: str) -> datetime | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
 from litestar import Litestar
 from litestar.connection import ASGIConnection
@@ -24,7 +24,17 @@ from pgcron_admin.denials import Denials
 from pgcron_admin.principal import Permission, Principal, principal_of
 from pgcron_py.errors import NotPermitted, NotSignedIn, PgCronError
 
-__all__ = ["Access", "Permission", "access_of", "check_declared", "in_person", "open_to_all", "requires", "signed_in"]
+__all__ = [
+    "Access",
+    "Permission",
+    "access_of",
+    "check_declared",
+    "demand",
+    "in_person",
+    "open_to_all",
+    "requires",
+    "signed_in",
+]
 
 
 class Reach(StrEnum):
@@ -50,11 +60,7 @@ class Access:
         if not principal.is_known:
             raise NotSignedIn()
         if (refused := self._refusal(principal)) is not None:
-            denials: Denials = connection.app.state.denials
-            await denials.request(
-                principal, str(connection.scope.get("method")), connection.scope["path"], str(refused)
-            )
-            raise refused
+            await _deny(connection, principal, refused)
 
     def _refusal(self, principal: Principal) -> NotPermitted | None:
         if self.reach is Reach.IN_PERSON and principal.session_id is None:
@@ -80,6 +86,21 @@ in_person = Access(Reach.IN_PERSON)
 def requires(permission: Permission) -> Access:
     """Of a route for those with this permission."""
     return Access(Reach.PERMITTED, permission)
+
+
+async def demand(connection: ASGIConnection[Any, Any, Any, Any], permission: Permission) -> None:
+    """For what a route finds in its body or in the database: as its guard would. Raises PermissionMissing."""
+    principal = principal_of(connection)
+    if not principal.may(permission):
+        await _deny(connection, principal, PermissionMissing(permission))
+
+
+async def _deny(
+    connection: ASGIConnection[Any, Any, Any, Any], principal: Principal, refused: NotPermitted
+) -> NoReturn:
+    denials: Denials = connection.app.state.denials
+    await denials.request(principal, str(connection.scope.get("method")), connection.scope["path"], str(refused))
+    raise refused
 
 
 def access_of(handler: BaseRouteHandler) -> Access | None:

@@ -81,6 +81,11 @@ class Principal:
             return f"session {self.session_id}"
         return f"token {self.token_id}" if self.token_id is not None else ""
 
+    @property
+    def subject(self) -> str:
+        """Whom limits count for: a user, however they come, or the name in a JWT."""
+        return f"user {self.user_id}" if self.user_id is not None else f"{self.kind} {self.name}"[:ACTOR_LENGTH]
+
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions
 

@@ -18,13 +18,23 @@ from litestar.exceptions import HTTPException, NotAuthorizedException, Serializa
 from litestar.types import ExceptionHandlersMap
 
 from pgcron_admin.front import facts_of
-from pgcron_admin.wire import Answer
-from pgcron_py.errors import InvalidSchedule, LockNotAvailable, NotSignedIn, PgCronError, TooManyRequests
+from pgcron_admin.wire import Answer, camel
+from pgcron_py.errors import (
+    InvalidArguments,
+    InvalidSchedule,
+    LockNotAvailable,
+    NoLiveWorker,
+    NotSignedIn,
+    PgCronError,
+    TooManyRequests,
+)
 from pgcron_py.storage.sqlstates import http_status
 
 MEDIA_TYPE = "application/problem+json"
 LIST_LIMIT = 20  # told errors of one body
 RETRY_UNAVAILABLE_S = 2
+MISSING = re.compile(r"Missing required \w+ parameter '([^']+)'")
+INVALID_CRON = "Invalid cron expression"
 
 log = structlog.get_logger("pgcron.admin")
 
@@ -73,12 +83,16 @@ def refusal(request: Request[Any, Any, Any], error: PgCronError) -> Response[Pro
         headers["Retry-After"] = str(error.retry_after)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(1 if isinstance(error, LockNotAvailable) else RETRY_UNAVAILABLE_S)
-        log.warning("unavailable", request_id=facts_of(request.scope).request_id, error=str(error))
+        if not isinstance(error, NoLiveWorker):
+            log.warning("unavailable", request_id=facts_of(request.scope).request_id, error=str(error))
     elif isinstance(error, NotSignedIn):
         headers["WWW-Authenticate"] = 'Bearer realm="pgcron"'
     code = error.code if isinstance(error, InvalidSchedule) else code_of(type(error))
+    detail = str(error)
+    if isinstance(error, InvalidSchedule) and not detail.startswith(INVALID_CRON):
+        detail = f"{INVALID_CRON}: {detail}"
     return _response(
-        request, status, str(error), code, headers=headers, hint=error.hint, field=getattr(error, "field", None),
+        request, status, detail, code, headers=headers, hint=error.hint, field=_field_of(error),
         column=getattr(error, "column", None),
     )  # fmt: skip
 
@@ -90,9 +104,11 @@ def refusal_of_litestar(request: Request[Any, Any, Any], error: HTTPException) -
         error.__cause__, SerializationException | msgspec.DecodeError
     ):
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-        found = _fields(error.extra)
+        found, missing = _fields(error.extra, _names_told(request)), MISSING.search(detail)
+        field = missing[1] if missing else found[0].field if found else None
+        detail = f"{field}: this parameter is needed" if missing else _without_body(detail)
         return _response(
-            request, status, _without_body(detail), "malformed_request", errors=found, field=found[0].field if found else None,
+            request, status, detail, "malformed_request", errors=found, field=field,
             hint="see /api/openapi.json for what this route takes",
         )  # fmt: skip
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -148,14 +164,37 @@ def _without_body(detail: str) -> str:
     return "the request can't be read" if "Validation failed for" in detail else detail
 
 
-def _fields(extra: object) -> list[FieldProblem] | None:
+def _names_told(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Parameters whose name in the query or the headers is another one than in Python."""
+    parameters = request.route_handler.parsed_fn_signature.parameters if "route_handler" in request.scope else {}
+    told = {name: getattr(parameter.kwarg_definition, "name", None) for name, parameter in parameters.items()}
+    return {name: other for name, other in told.items() if other}
+
+
+def _fields(extra: object, names: dict[str, str]) -> list[FieldProblem] | None:
     if not isinstance(extra, list):
         return None
     return [
-        FieldProblem(message=str(part.get("message", "")), field=part.get("key"), source=_source(part.get("source")))
+        FieldProblem(
+            message=(told := str(part.get("message", ""))),
+            field=_field(told, names.get(str(key := part.get("key")), key)),
+            source=_source(part.get("source")),
+        )
         for part in extra[:LIST_LIMIT]
         if isinstance(part, dict)
     ]
+
+
+def _field_of(error: PgCronError) -> str | None:
+    """Fields of a schedule have names of their own; those of bodies are told by the database as columns."""
+    field: str | None = getattr(error, "field", None)
+    return camel(field) if field is not None and isinstance(error, InvalidArguments) else field
+
+
+def _field(message: str, key: str | None) -> str | None:
+    """Of a body as a whole the message names the field: "Object missing required field `schedule`"."""
+    named = re.search(r"(?:required|unknown) field `([^`]+)`", message)
+    return key if named is None else named[1] if key in (None, "data") else f"{key}.{named[1]}"
 
 
 def _source(source: object) -> str | None:

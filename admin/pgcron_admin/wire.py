@@ -15,3 +15,9 @@ class Answer(msgspec.Struct, rename="camel"):
 
 class Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What a route is sent. Limits belong to the fields: `Annotated[str, msgspec.Meta(max_length=200)]`."""
+
+
+def camel(name: str) -> str:
+    """What a field is called there."""
+    first, *rest = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)

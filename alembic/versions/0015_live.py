@@ -5,7 +5,7 @@ from alembic import op
 from pgcron_py.resources import execute_sql_files
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -41,7 +41,9 @@ REFUSALS = (
     Refusal(errors.StaleVersion, 409, "PC016"),
     Refusal(errors.InvalidDeclaration, 422),
     Refusal(errors.NotSignedIn, 401),
-    Refusal(errors.TooManyRequests, 429),
+    Refusal(errors.TooManyRequests, 429, "PC020"),
+    Refusal(errors.NoLiveWorker, 503, "PC021"),
+    Refusal(errors.IdempotencyKeyReused, 422, "PC022"),
     Refusal(errors.LockNotAvailable, 503),
     Refusal(errors.DatabaseUnavailable, 503),
     Refusal(errors.DatabaseNotReady, 503),
@@ -64,8 +66,11 @@ READ_ONLY = "25006"
 # The DETAIL of PC002, as sql/functions/schedule_items_v01.sql writes it.
 _PLACE = re.compile(r"(?:field: (?P<field>\w+), )?column: (?P<column>\d+), code: (?P<code>\w+)")
 
-# The DETAIL of PC014.
+# The DETAIL of PC014, and of PC020.
 _FIELD = re.compile(r"field: (\w+)")
+_RETRY_AFTER = re.compile(r"retry_after: (\d+)")
+# What a value can be that no column takes: out of range, no date, a NUL in a text.
+_UNSTORABLE = frozenset({None, "22003", "22007", "22008", "22021", "22P02", "22P05"})
 
 
 def translated(error: psycopg.Error) -> errors.PgCronError | None:
@@ -79,6 +84,9 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
     if state == "PC014":
         field = _FIELD.match(error.diag.message_detail or "")
         return errors.InvalidArguments(message, hint=hint, field=field[1] if field else None)
+    if state == "PC020":
+        wait = _RETRY_AFTER.match(error.diag.message_detail or "")
+        return errors.TooManyRequests(message, retry_after=int(wait[1]) if wait else 1)
     if state in ERROR_OF_SQLSTATE:
         return ERROR_OF_SQLSTATE[state](message, hint=hint)
     if state == "23514":  # check_violation: the constraint's name says which rule
@@ -86,7 +94,9 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
             f"{error.diag.table_name}: the value breaks rule {error.diag.constraint_name}", hint=hint
         )
     if state == "23505" and error.diag.constraint_name == "cron_job_name_key":
-        return errors.InvalidArguments("name: another job has this name", hint="choose another name")
+        return errors.InvalidArguments("name: another job has this name", hint="choose another name", field="name")
+    if state == "23503" and error.diag.constraint_name == "app_user_role_fkey":
+        return errors.InvalidArguments("role: there is no such role", hint="GET /api/roles lists them", field="role")
     if state == "42501":
         return errors.NotPermitted(message, hint="`pgcron db roles` tells which role may do what")
     if state == READ_ONLY:
@@ -95,6 +105,8 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
         return errors.LockNotAvailable(message)
     if state in {"3F000", "42P01", "42883"}:
         return errors.DatabaseNotReady("schema pgcron is missing or incomplete", hint="run `pgcron db upgrade`")
+    if isinstance(error, psycopg.DataError) and error.sqlstate in _UNSTORABLE:
+        return errors.InvalidArguments(f"a value can't be stored: {message.splitlines()[0]}")
     if isinstance(error, psycopg.OperationalError):
         return errors.DatabaseUnavailable(f"the database did not answer: {_reason(error)}")
     return None

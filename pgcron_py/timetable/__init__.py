@@ -6,7 +6,7 @@ The scheduler's way in: `parse(text, name=job_name).plan(zone, anchor=anchor_at)
 
 from pgcron_py.timetable.cautions import Warning
 from pgcron_py.timetable.compound import ExcludingPlan, compound, exclusion_of
-from pgcron_py.timetable.describe import Description, describe
+from pgcron_py.timetable.describe import Description, describe, sentence
 from pgcron_py.timetable.fields import FieldName
 from pgcron_py.timetable.grammar import parse
 from pgcron_py.timetable.jitter import jitter_offset, jittered_start
@@ -35,4 +35,5 @@ __all__ = [
     "load_zone",
     "next_runs",
     "parse",
+    "sentence",
 ]

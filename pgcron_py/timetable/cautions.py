@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 from pgcron_py.timetable import words
@@ -29,7 +29,8 @@ _CYCLES = {
 
 @dataclass(frozen=True, slots=True)
 class Warning:
-    """code: a stable word for programs. at: the instant it is about, UTC. strong: a run that people count on is lost.
+    """code: a stable word for programs. at: the instant it is about, UTC. strong: a run that people count on is lost. field,
+    column: the field it is about, and where that stands in the text, from 1.
 
     The codes are listed in docs/schedules.md.
     """
@@ -38,12 +39,18 @@ class Warning:
     message: str
     at: datetime | None = None
     strong: bool = False
+    field: FieldName | None = None
+    column: int | None = None
+
+    def beside(self, field: Field | None) -> Warning:
+        """The same, with this field's place."""
+        return self if field is None else replace(self, field=field.name, column=field.column)
 
 
 def about_text(timetable: Timetable) -> Iterator[Warning]:
     """What the text alone tells."""
     if timetable.sub_minute:
-        yield Warning("sub_minute", "runs more than once a minute")
+        yield Warning("sub_minute", "runs more than once a minute").beside(timetable.field(FieldName.SECOND))
     if len(timetable.fields) > 5:
         order = " ".join(spec.name.words for spec in LAYOUTS[len(timetable.fields)])
         yield Warning("field_order", f"{len(timetable.fields)} fields are read as: {order}")
@@ -57,11 +64,15 @@ def _about_days(timetable: Timetable) -> Iterator[Warning]:
     fields = {field.name: field for field in timetable.fields}
     dom, month, dow = (fields[n] for n in (FieldName.DAY_OF_MONTH, FieldName.MONTH, FieldName.DAY_OF_WEEK))
     if dom.restricted and dow.restricted:
-        yield Warning("both_days", f"both day fields are restricted: runs {words.days(dom, dow)}")
+        yield Warning("both_days", f"both day fields are restricted: runs {words.days(dom, dow)}").beside(dom)
     if missing := _missing_days(dom, month):
-        yield Warning("short_months", f"skips months that have no day {missing}; L is the last day of every month")
+        yield Warning(
+            "short_months", f"skips months that have no day {missing}; L is the last day of every month"
+        ).beside(dom)
     if any(special.endswith("#5") for special in dow.specials):
-        yield Warning("fifth_weekday", "#5 skips months in which that weekday comes four times; 5L is the last one")
+        yield Warning(
+            "fifth_weekday", "#5 skips months in which that weekday comes four times; 5L is the last one"
+        ).beside(dow)
 
 
 def _missing_days(dom: Field, month: Field) -> str:
@@ -76,9 +87,13 @@ def _about_steps(field: Field) -> Iterator[Warning]:
     cycle = _CYCLES.get(field.name, 0)
     for step in field.steps:
         if cycle is None:
-            yield Warning("uneven_step", f"*/{step} in {field.name.words} starts anew on day 1 of each month")
+            yield Warning("uneven_step", f"*/{step} in {field.name.words} starts anew on day 1 of each month").beside(
+                field
+            )
         elif cycle % step:
-            yield Warning("uneven_step", f"*/{step} in {field.name.words} is uneven: {step} does not divide {cycle}")
+            yield Warning(
+                "uneven_step", f"*/{step} in {field.name.words} is uneven: {step} does not divide {cycle}"
+            ).beside(field)
 
 
 def about_runs(timetable: Timetable, after: datetime, runs: tuple[datetime, ...]) -> Iterator[Warning]:

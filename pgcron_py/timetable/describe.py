@@ -50,6 +50,11 @@ def describe(
     return Description(_sentence(timetable, tz, anchor), tuple(warnings), runs)
 
 
+def sentence(text: str, tz: str, *, name: str = "", anchor: datetime | None = None) -> str:
+    """Only the words of `describe`, which cost a small part of it. Raises InvalidSchedule."""
+    return _sentence(parse(text, name=name), tz, anchor)
+
+
 def _sentence(timetable: Timetable, tz: str, anchor: datetime | None) -> str:
     match timetable.kind:
         case Kind.REBOOT:

@@ -257,5 +257,5 @@ def test_a_person_who_opens_a_link_gets_a_button_and_then_the_admin(site: Any, r
     assert page.headers["content-type"].startswith("text/html")
     assert "Sign in as wes" in page.text
     answer = browser.http.post(path, content=b"", headers={**seen_by_people, "Origin": site.url})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/api/docs")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert browser.get("/api/auth/me").json()["name"] == "wes"

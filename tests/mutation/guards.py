@@ -12,6 +12,8 @@ RULES = "tests/storage/test_rules.py"
 LEASES, LOCKS = "tests/storage/test_leases.py", "tests/storage/test_locks.py"
 DEFINITIONS, INDEXES = "tests/sql/test_definitions.py", "tests/sql/test_unique_indexes.py"
 GUESSING = "tests/admin/test_guessing.py"
+LIMIT, BULK = "tests/admin/test_run_now_limit.py", "tests/admin/test_bulk.py"
+SAFE = "tests/admin/test_job_changes.py::test_a_locked_job_is_safe_also_where_the_admin_is_an_owner_of_the_database"
 DECIDE, PLANNING = "tests/unit/domain/test_decide.py", "tests/unit/domain/test_planning.py"
 ALERTS, DELIVERIES = "tests/storage/test_alerts.py", "tests/storage/test_deliveries.py"
 SIMULATION = "tests/simulation/test_simulator.py::test_every_occurrence_is_accounted_for_exactly_once"
@@ -223,8 +225,28 @@ GUARDS = (
     ),
     Guard(
         "ledger: a plan gives up only what it named", "pgcron_py/domain/planning.py",
-        "else max(job.covers_from, due - _SECOND)", "else job.covers_from",
+        "else max(began, due - _SECOND)", "else began",
         (PLANNING, f"{SIMULATION}[0]"),
+    ),
+    Guard(
+        "ledger: a plan gives up nothing from before it came into force", "pgcron_py/domain/planning.py",
+        "began = max(job.covers_from, job.planned_from or job.covers_from)", "began = job.covers_from",
+        (PLANNING,),
+    ),
+    Guard(
+        "roles: a locked job is the owner's, through a door too", "sql/functions/define_v01.sql",
+        "PERFORM pgcron.check_lock(job, jsonb_populate_record(job, changes), pgcron.caller());", "",
+        ("tests/sql/test_roles.py",),
+    ),
+    Guard(
+        "roles: an actor is whom the seal names", "sql/functions/caller_v01.sql",
+        "WHEN pgcron.is_sealed() OR pgcron.is_owner() THEN given", "WHEN true THEN given",
+        ("tests/sql/test_roles.py",),
+    ),
+    Guard(
+        "schedules: an exclusion ends with its minute", "pgcron_py/timetable/compound.py",
+        "minute_ends = instant - timedelta(seconds=wall.second) + _MINUTE", "minute_ends = instant + _MINUTE",
+        ("tests/unit/timetable/test_compound.py",),
     ),
     Guard(
         "outcome: only the type of an exception is asked", "workers/pgcron_workers/executors/endings.py",
@@ -424,5 +446,48 @@ GUARDS = (
         "WHERE l.token_hash = %(hash)s AND l.used_at IS NULL AND l.expires_at > clock_timestamp() AND u.id = l.user_id",
         "WHERE l.token_hash = %(hash)s AND l.expires_at > clock_timestamp() AND u.id = l.user_id",
         ("tests/admin/test_sign_in.py::test_a_link_signs_in_once_and_looking_at_it_does_not_use_it_up",),
+    ),
+    Guard(
+        "api: runs now are counted one after the other", "sql/functions/api_v*.sql",
+        "  PERFORM pg_advisory_xact_lock(hashtextextended('pgcron run now', 0));\n  PERFORM pgcron.refuse_haste", "  PERFORM pgcron.refuse_haste",
+        (f"{LIMIT}::test_who_comes_while_another_is_being_counted_waits_and_counts_it",),
+        is_quick=True,
+    ),
+    Guard(
+        "api: runs now are counted again under the lock", "sql/functions/api_v*.sql",
+        "'pgcron run now', 0));\n  PERFORM pgcron.refuse_haste(p_subject, p_per_minute, p_all_per_minute);", "'pgcron run now', 0));",
+        (f"{LIMIT}::test_who_comes_while_another_is_being_counted_waits_and_counts_it",),
+    ),
+    Guard(
+        "api: runs of a bulk action wait for their limit", "sql/functions/bulk_v*.sql", "      EXIT WHEN wait > 0;\n", "",
+        (f"{BULK}::test_runs_of_a_bulk_action_count_each_and_wait_for_room",),
+    ),
+    Guard(
+        "api: a bulk action ends with its author's permission", "admin/pgcron_admin/bulk_runner.py",
+        "return row is not None and NEEDED[bulk[\"action\"]] in permissions_of(row[\"granted\"])", "return True",
+        (f"{BULK}::test_whoever_was_disabled_meanwhile_changes_nothing_more",),
+    ),
+    Guard(
+        "api: an idempotency key is good for one request", "sql/functions/api_v*.sql",
+        "IF known.request_hash <> p_request_hash THEN", "IF false THEN",
+        ("tests/admin/test_cron_jobs.py::test_the_same_key_is_the_same_request",),
+    ),
+    Guard(
+        "api: nobody on the web is an owner", "admin/pgcron_admin/commands.py",
+        '    if job["is_locked"]:\n', "    if False:\n", (SAFE,),
+    ),
+    Guard(
+        "api: a bulk action leaves locked jobs alone", "sql/functions/bulk_v*.sql",
+        "IF has_changed AND job.is_locked THEN", "IF false THEN", (SAFE,),
+    ),
+    Guard(
+        "api: commands of SQL need their permission", "admin/pgcron_admin/controllers/job_changes.py",
+        'changes.get("handler", row["handler"]) == SQL_HANDLER and changes.keys()', "False and changes.keys()",
+        ("tests/admin/test_job_changes.py::test_commands_of_sql_are_written_by_those_who_may",),
+    ),
+    Guard(
+        "api: a cursor is sealed", "admin/pgcron_admin/cursors.py",
+        "not hmac.compare_digest(seal, self._seal(of, told))", "not told",
+        ("tests/admin/test_cron_jobs.py::test_a_cursor_that_we_did_not_make_is_refused",),
     ),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,11 @@ def test_no_registry_and_no_machine_is_named(pattern: str) -> None:
     if found.returncode > 1:
         pytest.skip(f"not a git working tree: {found.stderr.strip()}")
     assert found.stdout == ""
+
+
+def test_the_lock_of_the_front_end_names_no_address_and_every_platform() -> None:
+    """npm ci refuses a lock in which an optional dependency has no entry."""
+    lock = json.loads((ROOT / "admin/frontend/package-lock.json").read_text("utf-8"))["packages"]
+    assert [name for name, entry in lock.items() if "resolved" in entry] == []
+    named = {name for entry in lock.values() for name in entry.get("optionalDependencies", {})}
+    assert {name for name in named if not any(path.endswith(f"node_modules/{name}") for path in lock)} == set()

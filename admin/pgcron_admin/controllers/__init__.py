@@ -32,12 +32,19 @@ from litestar.types import ControllerRouterHandler
 from pgcron_admin.controllers import (
     alerts,
     audit,
+    backfills,
+    bulks,
     channels,
+    cron_jobs,
     docs,
     events,
+    fleet,
     forecast,
+    job_changes,
     kill_switch,
     overview,
+    runs,
+    schedules,
     sessions,
     sign_in,
     users,
@@ -69,6 +76,79 @@ SESSIONS = Router(
 )
 USERS = Router(
     "/", tags=["users"], route_handlers=[users.list_users, users.list_roles, users.create_user, users.change_user]
+)
+JOBS = Router(
+    "/",
+    tags=["jobs"],
+    route_handlers=[
+        cron_jobs.list_jobs,
+        cron_jobs.job_facets,
+        cron_jobs.show_job,
+        cron_jobs.list_logs,
+        cron_jobs.show_statistics,
+        cron_jobs.enable_job,
+        cron_jobs.disable_job,
+        cron_jobs.trigger_job,
+        cron_jobs.change_schedule,
+        job_changes.create_job,
+        job_changes.change_job,
+        job_changes.delete_job,
+        job_changes.skip_next,
+        job_changes.cancel_job,
+    ],
+)
+RUNS = Router(
+    "/",
+    tags=["runs"],
+    route_handlers=[
+        runs.list_runs,
+        runs.run_facets,
+        runs.show_run,
+        runs.show_output,
+        runs.cancel_run,
+        runs.retry_run,
+        runs.list_requests,
+        runs.show_request,
+        runs.cancel_request,
+        runs.list_misses,
+        runs.show_ledger,
+    ],
+)
+WORKERS = Router(
+    "/",
+    tags=["workers"],
+    route_handlers=[fleet.list_workers, fleet.show_worker, fleet.drain_worker, fleet.list_handlers],
+)
+SCHEDULES = Router(
+    "/",
+    tags=["schedules"],
+    route_handlers=[
+        schedules.preview_schedule,
+        schedules.show_next_runs,
+        schedules.plan_schedule,
+        schedules.explain_job,
+    ],
+)
+BACKFILLS = Router(
+    "/",
+    tags=["backfills"],
+    route_handlers=[
+        backfills.create_backfill,
+        backfills.list_backfills,
+        backfills.show_backfill,
+        backfills.cancel_backfill,
+    ],
+)
+BULK = Router(
+    "/",
+    tags=["bulk actions"],
+    route_handlers=[
+        bulks.create_bulk,
+        bulks.list_bulks,
+        bulks.show_bulk,
+        bulks.list_bulk_jobs,
+        bulks.cancel_bulk,
+    ],
 )
 FLEET = Router(
     "/",
@@ -131,6 +211,12 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     AUTH,
     SESSIONS,
     USERS,
+    JOBS,
+    RUNS,
+    SCHEDULES,
+    BACKFILLS,
+    BULK,
+    WORKERS,
     FLEET,
     ALERTS,
     AUDIT,

@@ -10,8 +10,8 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from pgcron_admin.cursors import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.database import Database
-from pgcron_admin.pages import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.parameters import Reason
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal

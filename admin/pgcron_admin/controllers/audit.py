@@ -14,8 +14,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
+from pgcron_admin.cursors import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.database import Database
-from pgcron_admin.pages import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.parameters import Reason, instant, instant_of, words
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal

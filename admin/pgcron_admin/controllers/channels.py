@@ -13,8 +13,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from psycopg.types.json import Jsonb
 
+from pgcron_admin.cursors import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.database import Database
-from pgcron_admin.pages import Cursor, Cursors, Limit, link_to_next
 from pgcron_admin.parameters import Reason, checked_instant
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, LiteralString
 from uuid import UUID
 
 import msgspec
-from litestar import MediaType, Request, Response, get, post
+from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
@@ -21,6 +20,7 @@ from pgcron_admin.guessing import Passwords, Throttle
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.permissions import in_person, open_to_all, signed_in
 from pgcron_admin.principal import Principal, permissions_of
+from pgcron_admin.screens.rendering import Pages
 from pgcron_admin.sessions import end_session, no_cookie, open_session, session_cookie
 from pgcron_admin.settings import AdminSettings
 from pgcron_admin.wire import Answer, Body
@@ -55,11 +55,7 @@ RETURNING u.id, u.password_hash
 """
 
 
-AFTER_LINK = "/api/docs"
-LINK_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>pgcron</title></head>
-<body><main><h1>pgcron</h1><form method="post"><button>Sign in as {name}</button></form></main></body></html>
-"""
+AFTER_LINK = "/"
 
 
 class SignInBody(Body):
@@ -115,17 +111,27 @@ async def sign_in(
     throttle: NamedDependency[Throttle], passwords: NamedDependency[Passwords], denials: NamedDependency[Denials], metrics: NamedDependency[Metrics],
 ) -> Response[Me]:  # fmt: skip
     """Sign in with name and password. The answer sets the session's cookie; each sign-in has a new one."""
-    name = data.name.strip().lower()
+    return await signed_in_by_password(
+        data.name, data.password, request, principal, settings, database, throttle, passwords, denials, metrics
+    )
+
+
+async def signed_in_by_password(
+    given_name: str, password: str, request: Request[Any, Any, Any], principal: Principal, settings: AdminSettings, database: Database,
+    throttle: Throttle, passwords: Passwords, denials: Denials, metrics: Metrics,
+) -> Response[Me]:  # fmt: skip
+    """The answer with the session's cookie. Raises SignInRefused, TooManyRequests."""
+    name = given_name.strip().lower()
     claimed = replace(principal, kind="session", name=name, session_id=None)
     await throttle.begin(claimed, name)
     async with database.read() as connection:
         user = await (await connection.execute(USER_OF_NAME, {"name": name})).fetchone()
-    is_right = await passwords.is_right(user["password_hash"] if user else None, data.password)
+    is_right = await passwords.is_right(user["password_hash"] if user else None, password)
     if user is None or not is_right or not user["is_enabled"]:
         metrics.sign_in("refused")
         await denials.sign_in(claimed, "wrong name or password" if user is None or not is_right else "disabled")
         raise SignInRefused()
-    new_hash = await passwords.hashed(data.password) if is_outdated(user["password_hash"]) else None
+    new_hash = await passwords.hashed(password) if is_outdated(user["password_hash"]) else None
     async with database.transaction(claimed) as connection:
         answer = await _signed_in(connection, request, principal, settings, user["id"], user["password_hash"])
         if new_hash is not None:
@@ -179,15 +185,16 @@ async def change_password(
 
 @get("/link/{token:str}", guards=[open_to_all])
 async def show_link(
-    token: FromPath[str], request: Request[Any, Any, Any], database: NamedDependency[Database]
-) -> Response[LinkOwner]:
+    token: FromPath[str], request: Request[Any, Any, Any], principal: NamedDependency[Principal], database: NamedDependency[Database],
+    pages: NamedDependency[Pages],
+) -> Response[LinkOwner]:  # fmt: skip
     """Whom a link of `pgcron users link` signs in. It is used up by POST only: a mail scanner follows links too."""
     async with database.read() as connection:
         row = await (await connection.execute(LINK, {"hash": secret_hash(token)})).fetchone()
     if row is None:
         raise NotFound("this link is not good, or no longer", hint="`pgcron users link NAME` makes another one")
     if wants_page(request):
-        page: Response[Any] = Response(LINK_PAGE.format(name=html.escape(row["name"])), media_type=MediaType.HTML)
+        page: Response[Any] = pages.show(request, principal, "link.html", title="Sign in", name=row["name"])
         return page
     return Response(LinkOwner(name=row["name"], expires_at=row["expires_at"]))
 

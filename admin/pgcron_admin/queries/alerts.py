@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Literal, LiteralString
 from uuid import UUID
 
+from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Connection
-from pgcron_admin.pages import Cursors
 from pgcron_admin.wire import Answer
 from pgcron_py.app.notifications import InboxRow
 from pgcron_py.errors import NotFound

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Literal, LiteralString
 from uuid import UUID
 
+from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Connection
-from pgcron_admin.pages import Cursors
 from pgcron_admin.wire import Answer
 from pgcron_py.app.notifications import MUTES
 from pgcron_py.errors import InvalidArguments, NotFound

@@ -43,18 +43,24 @@ from pgcron_py.storage.models.records import (
 from pgcron_py.storage.models.web import (
     ApiToken,
     AppLink,
+    AppOnce,
     AppRole,
     AppRolePermission,
+    AppRunNow,
     AppSession,
     AppSignInThrottle,
     AppUser,
+    CronBulk,
+    CronBulkItem,
 )
 
 __all__ = [
     "ApiToken",
     "AppLink",
+    "AppOnce",
     "AppRole",
     "AppRolePermission",
+    "AppRunNow",
     "AppSession",
     "AppSignInThrottle",
     "AppUser",
@@ -66,6 +72,8 @@ __all__ = [
     "CronAuditSeal",
     "CronBackfill",
     "CronBlackout",
+    "CronBulk",
+    "CronBulkItem",
     "CronChannel",
     "CronDaily",
     "CronDailyMark",

@@ -72,7 +72,7 @@ def test_every_warning_of_the_page_is_one_and_every_one_is_on_the_page() -> None
 
     source = Path(cautions.__file__).read_text()
     on_the_page = {code for cell, _ in rows("code", "when") for code in re.findall(r"[a-z_]+", cell)}
-    assert on_the_page == set(re.findall(r'Warning\("(\w+)"', source))
+    assert on_the_page == set(re.findall(r'Warning\(\s*"(\w+)"', source))
 
 
 def test_every_code_of_a_refusal_is_on_the_page() -> None:
