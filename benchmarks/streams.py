@@ -151,7 +151,7 @@ async def memory(bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
     topics = [f"jobs,workers,alerts,fleet,runs,job:{bench.ids[n % 1000]}" for n in range(args.streams)]
     with bench.admin() as (port, pid):
         tokens = [
-            bench.token(f"bench {number}") for number in range(args.streams // 90 + 2)
+            bench.token(f"bench-{number}") for number in range(args.streams // 90 + 2)
         ]  # a user may have a hundred
         async with streams(port, tokens[:1], topics[:1]):
             before = memory_mib(pid)

@@ -1,6 +1,6 @@
 """Rounds: what open streams follow is read once, and told to all of them. No stream, no round.
 
-A round comes twice a second, or a moment after a hint of the listener, and never sooner than 250 ms after the one before: so
+A round comes twice a second, or a moment after a hint of the listener, and never sooner than 250 ms after one that had something to tell: so
 nobody gets more than four messages a second about one thing, and what happened in between is in one message. The longer a round
 takes, the rarer they are, so that a busy database has better things to do; but every 850 ms at least.
 """
@@ -26,7 +26,7 @@ from pgcron_py.errors import PgCronError, TooManyRequests
 
 LOOK_EVERY_S, LOOK_LATEST_S = 0.5, 0.85
 LOOK_SHARE = 0.04  # of the time: at most this is spent looking, as long as nobody hints
-APART_S = 0.25
+APART_S, SILENT_APART_S = 0.25, 0.05
 HINT_SHARE = 0.25
 AWAY_AGAIN_S = 1.0
 STREAMS_MOST, STREAMS_OF_ONE = 2000, 100
@@ -46,7 +46,7 @@ class Hub:
         self._streams: set[Stream] = set()
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
-        self._whole_for_all = self._was_lost = False
+        self._whole_for_all = self._was_lost = self._told = False
         self._is_live = True
         self.dropped = 0
         listener.tell(hint=lambda _: self._wake.set(), change=self._hearing_changed)
@@ -108,9 +108,12 @@ class Hub:
             while self._streams:
                 began = loop.time()
                 self._wake.clear()
+                self._told = False
                 is_live = await self._looked()
                 spent = loop.time() - began
-                soonest = max(APART_S, spent / HINT_SHARE) if is_live else AWAY_AGAIN_S
+                # A look that found nothing to tell is no reason to let the next hint wait.
+                apart = APART_S if self._told else SILENT_APART_S
+                soonest = max(apart, spent / HINT_SHARE) if is_live else AWAY_AGAIN_S
                 latest = max(soonest, min(max(LOOK_EVERY_S, spent / LOOK_SHARE), LOOK_LATEST_S))
                 await asyncio.sleep(began + soonest - loop.time())
                 with contextlib.suppress(TimeoutError):
@@ -157,12 +160,13 @@ class Hub:
     def _give(self, news: News | Lines, newcomers: Collection[Stream]) -> None:
         topic = Topic(Kind.RUN, news.run) if isinstance(news, Lines) else news.topic
         for stream in self._followers.get(topic, ()):
-            if isinstance(news, Lines):
-                if stream in newcomers or not stream.needs_whole:
-                    stream.give(news)
-                continue
-            message = news.whole if stream in newcomers else None if stream.needs_whole else news.change
+            message: bytes | Lines | None = news if isinstance(news, Lines) else news.change
+            if stream in newcomers:
+                message = news if isinstance(news, Lines) else news.whole
+            elif stream.needs_whole:
+                continue  # it came during this round: the next one begins with the whole
             if message is not None:
+                self._told = True
                 stream.give(message)
 
     def _forget(self, topics: Collection[Topic]) -> None:
