@@ -6,7 +6,7 @@ in the error) is looked for in a stretch of so many runs at a time; the page may
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, LiteralString
@@ -70,11 +70,6 @@ ATTEMPTS: LiteralString = f"""
 SELECT {COLUMNS} FROM pgcron.runs r
  WHERE r.job_id = %(job)s AND r.scheduled_for = %(scheduled_for)s AND r.seq BETWEEN %(seq)s - 1000 AND %(seq)s + 1000 ORDER BY r.seq LIMIT 100
 """
-LINES: LiteralString = """
-SELECT line_no, stream, level, at, text FROM pgcron.cron_log_line
- WHERE run_id = %(id)s AND line_no > %(after)s AND (%(stream)s::text IS NULL OR stream = %(stream)s) ORDER BY line_no LIMIT %(limit)s
-"""
-EXISTS: LiteralString = "SELECT FROM pgcron.runs WHERE run_id = %(id)s"
 FACETS: LiteralString = f"""
 WITH stretch AS MATERIALIZED (SELECT {LOOKED_AT} FROM pgcron.cron_log l
     WHERE l.id >= pgcron.uuid_v7_at(%(since)s) AND (%(job)s::uuid IS NULL OR l.job_id = %(job)s) ORDER BY l.id DESC LIMIT {STRETCH}),
@@ -147,16 +142,6 @@ class RunDetailAnswer(RunAnswer):
     is_output_complete: bool
     timeline: list[Moment]
     attempts: list[RunAnswer]
-
-
-class LineAnswer(Answer):
-    """stream: stdout, stderr or log. level: of a logging record. Numbers that are missing were left out to bound the output."""
-
-    line_no: int
-    stream: str
-    level: str | None
-    at: datetime
-    text: str
 
 
 class RunFacetsAnswer(Answer):
@@ -289,16 +274,6 @@ def timeline(run: Mapping[str, Any]) -> list[Moment]:
     ]
     told = sorted(((at, what) for what, at in moments if at is not None), key=lambda moment: moment[0])
     return [Moment(what, at, round((at - run["started_at"]).total_seconds() * 1000)) for at, what in told]
-
-
-async def lines_of(
-    connection: Connection, run_id: UUID, *, stream: str | None, after: int, limit: int
-) -> Sequence[LineAnswer]:
-    """Raises NotFound when there is no such run."""
-    if await (await connection.execute(EXISTS, {"id": run_id})).fetchone() is None:
-        raise run_not_found(run_id)
-    params = {"id": run_id, "after": after, "stream": stream, "limit": limit}
-    return [LineAnswer(**row) for row in await (await connection.execute(LINES, params)).fetchall()]
 
 
 async def facets_of(connection: Connection, wanted: RunFilter) -> RunFacetsAnswer:
