@@ -64,15 +64,15 @@ class Bench:
         self.connection.execute("VACUUM ANALYZE")
         self.ids = [row[0] for row in self.connection.execute("SELECT id FROM pgcron.cron_job ORDER BY name")]
 
-    def token(self) -> str:
+    def token(self, user: str = "bench") -> str:
         id_, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         self.connection.execute(
-            "INSERT INTO pgcron.app_user (name, role) VALUES ('bench', 'viewer') ON CONFLICT DO NOTHING"
+            "INSERT INTO pgcron.app_user (name, role) VALUES (%s, 'viewer') ON CONFLICT DO NOTHING", (user,)
         )
         self.connection.execute(
             "INSERT INTO pgcron.api_token (id, user_id, name, secret_hash, scopes, expires_at) "
-            "SELECT %s, u.id, 'bench', %s, '{cron.view}', clock_timestamp() + interval '1 day' FROM pgcron.app_user u WHERE u.name = 'bench'",
-            (id_, secret_hash(secret)),
+            "SELECT %s, u.id, 'bench', %s, '{cron.view}', clock_timestamp() + interval '1 day' FROM pgcron.app_user u WHERE u.name = %s",
+            (id_, secret_hash(secret), user),
         )  # fmt: skip
         return f"pgc_{id_}_{secret}"
 
@@ -118,9 +118,10 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def streams(port: int, token: str, topics: list[str]) -> AsyncIterator[list[Client]]:
+async def streams(port: int, tokens: list[str], topics: list[str]) -> AsyncIterator[list[Client]]:
     clients, tasks, writers = [], [], []
-    for topic in topics:
+    for number, topic in enumerate(topics):
+        token = tokens[number % len(tokens)]
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
         writer.write(
             f"GET /api/events?topics={topic} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
@@ -149,10 +150,12 @@ def memory_mib(pid: int) -> float:
 async def memory(bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
     topics = [f"jobs,workers,alerts,fleet,runs,job:{bench.ids[n % 1000]}" for n in range(args.streams)]
     with bench.admin() as (port, pid):
-        token = bench.token()
-        async with streams(port, token, topics[:1]):
+        tokens = [
+            bench.token(f"bench {number}") for number in range(args.streams // 90 + 2)
+        ]  # a user may have a hundred
+        async with streams(port, tokens[:1], topics[:1]):
             before = memory_mib(pid)
-            async with streams(port, token, topics) as clients:
+            async with streams(port, tokens[1:], topics) as clients:
                 await asyncio.sleep(2)
                 opened = memory_mib(pid)
                 reached: list[float] = []
@@ -179,7 +182,7 @@ async def memory(bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
 async def latency(bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
     job = bench.ids[7]
     with bench.admin() as (port, _):
-        async with streams(port, bench.token(), [f"job:{job}"]) as (client,):
+        async with streams(port, [bench.token()], [f"job:{job}"]) as (client,):
             await client.until(lambda name, data: name == "status" and '"hearsAtOnce":true' in data)
             found: dict[str, list[float]] = {"definition_ms": [], "run_ms": []}
             for number in range(60):
@@ -246,7 +249,7 @@ async def commits(bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
             ports = [stack.enter_context(bench.admin())[0] for _ in range(4)]
             async with contextlib.AsyncExitStack() as opened:
                 for port in ports:
-                    await opened.enter_async_context(streams(port, token, ["jobs,runs,workers,fleet,alerts"]))
+                    await opened.enter_async_context(streams(port, [token], ["jobs,runs,workers,fleet,alerts"]))
                 await measured("four_admins_watch")
         stop = multiprocessing.Event()
         notifier = multiprocessing.Process(target=counter, args=(bench.url, stop))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import threading
@@ -14,12 +15,14 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from conftest import SERVERS
 
 from support.admin import People, Server, admin_process, as_program
 from support.bouncer import bouncer_for
 from support.events import Event, follow
 from support.fleet import Fleet, wait_for
 from support.proxy import proxied
+from support.standby import pair_of
 
 IMPATIENT = "from pgcron_admin.live import stream; stream.CHECK_EVERY_S = 0.2"
 ALL = "jobs,runs,workers,alerts,fleet"
@@ -265,6 +268,33 @@ def test_fifty_streams_listen_with_one_connection(viewer: httpx.Client, database
             followed.until(of_job(job, lambda it: it["version"] == 2))
 
 
+CROWDED = "from pgcron_admin.live import hub; hub.STREAMS_OF_ONE = 3"
+
+
+def test_who_has_too_many_streams_open_gets_no_other_until_one_ends(db_url: str, web_url: str) -> None:
+    people = People(db_url)
+    with admin_process(web_url, "--dev", before=CROWDED) as server, contextlib.ExitStack() as stack:
+        greedy = as_program(server.url, people.token("greedy", "viewer", scopes=["cron.view"]))
+        opened = [stack.enter_context(follow(greedy, "fleet")) for _ in range(2)]
+        with follow(greedy, "fleet") as third:
+            for followed in (*opened, third):
+                followed.until(lambda e: e.name == "fleet")
+            refused = greedy.get("/api/events?topics=fleet")
+            assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (
+                429,
+                "too_many_requests",
+                "10",
+            )
+            other = as_program(server.url, people.token("modest", "viewer", scopes=["cron.view"]))
+            stack.enter_context(follow(other, "fleet")).until(lambda e: e.name == "fleet")
+
+        def is_let_in() -> bool:
+            with greedy.stream("GET", "/api/events?topics=fleet") as answer:
+                return answer.status_code == 200
+
+        wait_for(is_let_in, "room for another")
+
+
 def test_a_connection_that_is_ended_listens_again_and_everybody_gets_the_whole(
     viewer: httpx.Client, database: Database
 ) -> None:
@@ -448,6 +478,27 @@ def test_behind_a_transaction_pooler_changes_come_with_the_next_look(
             followed.until(lambda e: e.name == "jobs" and any(it["id"] == job for it in e.data["jobs"]))
             assert not any(e.data["hearsAtOnce"] for e in followed.named("status"))
             assert any("behind_a_pooler" in line for line in server.lines)
+
+
+def test_on_a_standby_which_knows_no_notifications_changes_come_with_the_next_look() -> None:
+    from pgcron_py.app.database import upgrade
+
+    with pair_of(SERVERS[os.environ.get("PGCRON_TEST_PG", "18")]) as pair:
+        upgrade(pair.primary.url)
+        token = People(pair.primary.url).token("watcher", "viewer", scopes=["cron.view"])
+        pair.catch_up()
+        with (
+            admin_process(pair.standby.url, "--dev") as server,
+            follow(as_program(server.url, token), "jobs") as followed,
+        ):
+            followed.until(lambda e: e.name == "jobs")
+            database = Database(pair.primary.url)
+            job = database.job("made on the primary")
+            followed.until(lambda e: e.name == "jobs" and any(it["id"] == job for it in e.data["jobs"]))
+            database.connection.execute("UPDATE pgcron.cron_job SET success_count = 3 WHERE id = %s", (job,))
+            followed.until(lambda e: e.name == "jobs" and any(it["successCount"] == 3 for it in e.data["jobs"]))
+            assert not any(e.data["hearsAtOnce"] for e in followed.named("status"))
+            database.connection.close()
 
 
 def test_a_real_run_is_followed_from_its_start_to_its_last_line(fleet: Fleet, db_url: str, web_url: str) -> None:

@@ -50,7 +50,9 @@ async def stream_events(
 ) -> StreamedAnswer:  # fmt: skip
     """Follow what happens. First comes the whole of each topic, then what changes, at most four times a second; `docs/api.md` has the events."""
     wanted = topics_of(topics)
-    stream = Stream(wanted, positions_of(last_event_id, ids_of(wanted, Kind.RUN)), _abort(request))
+    owner = str(principal.user_id or principal.name)
+    hub.check_room(owner)
+    stream = Stream(wanted, positions_of(last_event_id, ids_of(wanted, Kind.RUN)), owner, _abort(request))
 
     async def check() -> EndReason | None:
         permissions = await identity.still(principal)

@@ -22,13 +22,15 @@ from pgcron_admin.live.stream import Stream
 from pgcron_admin.live.subjects import Alerts, Fleet, SingleRuns, Subject, Workers
 from pgcron_admin.live.topics import Kind, Topic
 from pgcron_admin.stopping import Stopping
-from pgcron_py.errors import PgCronError
+from pgcron_py.errors import PgCronError, TooManyRequests
 
 LOOK_EVERY_S, LOOK_LATEST_S = 0.5, 0.85
 LOOK_SHARE = 0.04  # of the time: at most this is spent looking, as long as nobody hints
 APART_S = 0.25
 HINT_SHARE = 0.25
 AWAY_AGAIN_S = 1.0
+STREAMS_MOST, STREAMS_OF_ONE = 2000, 100
+ROOM_AGAIN_S = 10
 
 log = structlog.get_logger("pgcron.admin")
 
@@ -52,6 +54,15 @@ class Hub:
     @property
     def streams(self) -> int:
         return len(self._streams)
+
+    def check_room(self, owner: str) -> None:
+        """Raises TooManyRequests when there are too many streams, of this owner or in all."""
+        of_owner = sum(stream.owner == owner for stream in self._streams)
+        if of_owner >= STREAMS_OF_ONE or len(self._streams) >= STREAMS_MOST:
+            raise TooManyRequests(
+                f"{of_owner} streams of yours are open" if of_owner >= STREAMS_OF_ONE else "too many streams are open here",
+                hint="close some: one stream can follow many topics", retry_after=ROOM_AGAIN_S,
+            )  # fmt: skip
 
     def join(self, stream: Stream) -> None:
         """It gets the whole of its topics with the next round, then what changes."""

@@ -60,7 +60,7 @@ class Listener:
             self._on_change.append(change)
 
     async def _run(self) -> None:
-        wait = BACK_OFF_S[0]
+        wait, told = BACK_OFF_S[0], ""
         while True:
             began = time.monotonic()
             try:
@@ -69,7 +69,11 @@ class Listener:
             except (psycopg.Error, OSError, TimeoutError) as error:
                 if time.monotonic() - began > BACK_OFF_S[1]:
                     wait = BACK_OFF_S[0]
-                log.warning("not_listening", error=str(error).strip().splitlines()[:1], again_in=round(wait, 1))
+                    told = ""
+                line = _line_of(error)
+                if line != told:  # an outage, and a standby, are told once
+                    log.warning("not_listening", error=line)
+                told = line
             finally:
                 self._set(is_listening=False)
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))
@@ -121,3 +125,7 @@ class Listener:
 async def _is_pooled(connection: psycopg.AsyncConnection) -> bool:
     row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
     return row is None or row[0] != connection.info.backend_pid
+
+
+def _line_of(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

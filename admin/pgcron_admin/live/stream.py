@@ -33,12 +33,15 @@ Check = Callable[[], Awaitable[EndReason | None]]
 
 
 class Stream:
-    """topics: what it follows. positions: up to which line of each run it was sent. abort: cuts its connection, where that can be done."""
+    """topics: what it follows. positions: up to which line of each run it was sent. owner: whose it is.
+
+    abort: cuts its connection, where that can be done.
+    """
 
     def __init__(
-        self, topics: frozenset[Topic], positions: dict[UUID, int], abort: Callable[[], None] | None = None
+        self, topics: frozenset[Topic], positions: dict[UUID, int], owner: str, abort: Callable[[], None] | None = None
     ) -> None:
-        self.topics, self.positions = topics, positions
+        self.topics, self.positions, self.owner = topics, positions, owner
         self.needs_whole = True
         self.ended: EndReason | None = None
         self._abort = abort
