@@ -417,6 +417,31 @@ GUARDS = (
         (f"{GUESSING}::test_an_unknown_user_costs_as_many_verifications_as_a_known_one",),
     ),
     Guard(
+        "live: a change in a savepoint is told", "sql/functions/live_v*.sql",
+        "coalesce(pg_snapshot_xmin(p_since)::text::bigint, 0) AS oldest", "coalesce(pg_snapshot_xmax(p_since)::text::bigint, 0) AS oldest",
+        ("tests/admin/test_job_cache.py::test_a_long_transaction_does_not_hide_what_others_change_nor_have_all_read_again",),
+    ),
+    Guard(
+        "live: a line comes once", "admin/pgcron_admin/live/stream.py",
+        "if positions[run] == lines.after and lines.event:", "if lines.event:",
+        ("tests/admin/test_events.py::test_output_comes_in_order_once_whoever_comes_late_or_comes_back",),
+    ),
+    Guard(
+        "live: a stream ends with its session", "admin/pgcron_admin/live/stream.py",
+        "reason = await check()", "reason: EndReason | None = None",
+        ("tests/admin/test_events.py::test_a_stream_ends_with_its_session_its_token_or_the_permission",),
+    ),
+    Guard(
+        "live: a client that does not read is sent away", "admin/pgcron_admin/live/stream.py",
+        "if len(self._backlog) >= BACKLOG_MESSAGES or", "if",
+        ("tests/admin/test_events.py::test_a_client_that_reads_too_slowly_is_sent_away_and_nobody_waits_for_it",),
+    ),
+    Guard(
+        "cache: what was heard of is read", "admin/pgcron_admin/job_cache.py",
+        "self._heard == self._listener.heard and ", "",
+        ("tests/admin/test_job_cache.py::test_jobs_come_by_name_and_only_those_that_changed_are_read_again",),
+    ),
+    Guard(
         "web: a link is used once", "admin/pgcron_admin/controllers/sign_in.py",
         "WHERE l.token_hash = %(hash)s AND l.used_at IS NULL AND l.expires_at > clock_timestamp() AND u.id = l.user_id",
         "WHERE l.token_hash = %(hash)s AND l.expires_at > clock_timestamp() AND u.id = l.user_id",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,7 +78,13 @@ def follow(client: httpx.Client, topics: str, last_id: str | None = None) -> Ite
         followed = Followed()
         reader = threading.Thread(target=_read, args=(answer, followed), daemon=True)
         reader.start()
-        yield followed
+        try:
+            yield followed
+        finally:
+            # To close it is not enough while the other thread reads: the server would not know.
+            with contextlib.suppress(OSError):
+                answer.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+            reader.join(10)
 
 
 def _read(answer: httpx.Response, followed: Followed) -> None:
