@@ -61,7 +61,7 @@ DETAIL: LiteralString = f"""
 SELECT {COLUMNS}, r.result, r.progress, r.args, r.schedule, r.timezone, r.cancel_requested_by, r.cancel_reason,
   q.created_at AS requested_at, q.cause AS request_cause, w.host AS worker_host, w.pid AS worker_pid, w.state AS worker_state,
   CASE WHEN %(with_trace)s THEN (SELECT l.stack_trace FROM pgcron.cron_log l WHERE l.id = r.run_id) END AS stack_trace,
-  o.lines AS output_lines, o.bytes AS output_bytes, o.dropped_lines AS output_dropped_lines, coalesce(o.is_complete, r.status <> 'RUNNING') AS is_output_complete
+  o.lines AS output_lines, o.bytes AS output_bytes, o.dropped_lines AS output_dropped_lines, coalesce(o.is_complete, r.status <> 'RUNNING') OR coalesce(r.completed_at < clock_timestamp() - interval '10 s', false) AS is_output_complete
 FROM pgcron.runs r LEFT JOIN pgcron.requests q ON q.request_id = r.request_id LEFT JOIN pgcron.workers w ON w.worker_id = r.worker_id
   LEFT JOIN pgcron.cron_log_output o ON o.run_id = r.run_id
 WHERE r.run_id = %(id)s
@@ -121,7 +121,10 @@ class Moment(Answer):
 
 
 class RunDetailAnswer(RunAnswer):
-    """stackTrace: null without the permission cron.trace.read. attempts: the runs of its occurrence, this one among them."""
+    """stackTrace: null without the permission cron.trace.read. attempts: the runs of its occurrence, this one among them.
+
+    isOutputComplete: no further lines will come. Nobody says so of a run that was killed: it is taken for granted after 10 s.
+    """
 
     result: Any
     progress: Any
