@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -334,7 +335,6 @@ def test_live_is_lost_with_the_lease_but_not_with_the_database(monkeypatch: pyte
 
 
 def _changed(change: dict[str, Any]) -> Vitals:
-    from dataclasses import replace
 
     return replace(WELL, **change)
 
@@ -385,6 +385,27 @@ def test_systemd_hears_ready_watchdog_status_and_stopping(fleet: Fleet, systemd:
     systemd.hears("STOPPING=1")
     assert worker.process.wait(20) == 0
     assert systemd.heard.count("STOPPING=1") == 1
+
+
+def test_what_a_full_queue_did_not_take_is_said_again(systemd: Systemd) -> None:
+    """Else systemd would wait for READY until it gives the service up."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                other.sendto(b"noise", systemd.socket.getsockname())
+    notifier = Notifier(systemd.name)
+    notifier.tell(replace(WELL, is_ready=True), is_live=True)
+    systemd.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        while systemd.socket.recv(100) == b"noise":
+            pass
+    notifier.tell(replace(WELL, is_ready=True), is_live=True)
+    systemd.hears("READY=1")
+    notifier.tell(replace(WELL, is_ready=True), is_live=True)
+    with pytest.raises(TimeoutError):
+        while systemd.socket.recv(100) != b"READY=1":
+            pass
 
 
 def test_the_watchdog_is_not_patted_for_a_sick_worker_nor_for_another_process(systemd: Systemd) -> None:
