@@ -17,7 +17,7 @@ FRONTEND, OUT, STAMP = Path("admin/frontend"), Path("admin/pgcron_admin/static/d
 # What the assets are made of: Tailwind reads the classes, and the build the icons, in templates and in pages' code.
 SOURCES = (
     (FRONTEND, ("package.json", "package-lock.json", ".npmrc", "build.mjs", "src/**/*")),
-    (Path("admin/pgcron_admin"), ("templates/**/*.html", "pages/**/*.py")),
+    (Path("admin/pgcron_admin"), ("templates/**/*.html", "screens/**/*.py")),
 )
 
 

@@ -24,8 +24,10 @@ from pgcron_admin.assets import Assets
 from pgcron_admin.authentication import Authentication, Means
 from pgcron_admin.bulk_runner import BulkRunner
 from pgcron_admin.controllers import API_ROUTES
+from pgcron_admin.controllers.forecast import Forecasts
 from pgcron_admin.controllers.health import health_routes
 from pgcron_admin.controllers.metrics import show_metrics
+from pgcron_admin.controllers.overview import Days
 from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Database
 from pgcron_admin.denials import Denials
@@ -33,14 +35,16 @@ from pgcron_admin.front import Front
 from pgcron_admin.guessing import Passwords, Throttle
 from pgcron_admin.identity import Identity
 from pgcron_admin.jwts import Jwts
+from pgcron_admin.live.hub import Hub
+from pgcron_admin.live.listener import Listener
 from pgcron_admin.metrics import Metrics
 from pgcron_admin.openapi import describe_routes, openapi_routes
-from pgcron_admin.pages.failures import page_or_problem
-from pgcron_admin.pages.rendering import Pages
-from pgcron_admin.pages.routes import PAGE_ROUTES
 from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
+from pgcron_admin.screens.failures import page_or_problem
+from pgcron_admin.screens.rendering import Pages
+from pgcron_admin.screens.routes import SCREEN_ROUTES
 from pgcron_admin.settings import AdminSettings, with_secret
 from pgcron_admin.stopping import Stopping
 
@@ -58,15 +62,24 @@ class Parts:
     passwords: Passwords
     pages: Pages
     cursors: Cursors
+    identity: Identity
+    listener: Listener
+    hub: Hub
     bulks: BulkRunner
+    days: Days
+    forecasts: Forecasts
 
     @classmethod
     def of(cls, settings: AdminSettings) -> Parts:
-        database = Database(settings.database_url, settings.pool_size)
-        metrics, stopping = Metrics(database), Stopping()
+        database, stopping = Database(settings.database_url, settings.pool_size), Stopping()
+        metrics, listener = Metrics(database), Listener(settings.database_url)
+        hub = Hub(database, listener, stopping)
+        metrics.watch(hub)
         return cls(
             settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
-            Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key), BulkRunner(database, settings, stopping),
+            Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key), Identity(database, settings.session_idle), listener, hub,
+            BulkRunner(database, settings, stopping),
+            Days(database), Forecasts(database, listener),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:
@@ -88,12 +101,12 @@ def create_app(settings: AdminSettings) -> AdminApp:
     """The admin. Its database needn't be up yet. Raises InvalidArguments when there is no secret, or no good key of JWTs."""
     settings = with_secret(settings)
     parts = Parts.of(settings)
-    means = Means(settings, Identity(parts.database, settings.session_idle), Jwts(settings), parts.denials)
+    means = Means(settings, parts.identity, Jwts(settings), parts.denials)
     routes: list[ControllerRouterHandler] = [
         health_routes(settings.database_url),
         show_metrics,
         Router("/api", route_handlers=[*API_ROUTES, *openapi_routes()]),
-        PAGE_ROUTES,
+        SCREEN_ROUTES,
     ]
     app = AdminApp(
         route_handlers=routes,
@@ -126,6 +139,8 @@ async def _running(_: Litestar, *, parts: Parts) -> AsyncIterator[None]:
         yield
     finally:
         parts.stopping.set()
+        await parts.hub.close()
+        await parts.listener.close()
         await parts.bulks.stop()
         parts.passwords.close()
         await parts.database.close()

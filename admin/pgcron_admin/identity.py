@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hmac
 import re
+import time
 from typing import Any, LiteralString
 
 from pgcron_admin.database import Database
 from pgcron_admin.front import Facts
-from pgcron_admin.principal import Principal, permissions_of
+from pgcron_admin.principal import Permission, Principal, permissions_of
 from pgcron_py.app.users import secret_hash
 from pgcron_py.errors import NotSignedIn, PgCronError
 
@@ -19,12 +20,14 @@ TOKEN = re.compile(r"pgc_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})")
 COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 SEEN_AFTER_S = 60  # last_seen_at is this exact, which saves a write for nearly every request
 
-SESSION: LiteralString = """
+GOOD_SESSION: LiteralString = """
 SELECT s.id, s.user_id, u.name, u.role, pgcron.app_granted(u) AS granted, s.last_seen_at < clock_timestamp() - make_interval(secs => %(seen_after)s) AS is_stale
 FROM pgcron.app_session s JOIN pgcron.app_user u ON u.id = s.user_id
-WHERE s.id_hash = %(hash)s AND s.revoked_at IS NULL AND s.expires_at > clock_timestamp() AND u.is_enabled
+WHERE s.revoked_at IS NULL AND s.expires_at > clock_timestamp() AND u.is_enabled
   AND s.last_seen_at > clock_timestamp() - make_interval(secs => %(idle)s)
 """
+SESSION: LiteralString = f"{GOOD_SESSION} AND s.id_hash = %(hash)s"
+SESSION_BY_ID: LiteralString = f"{GOOD_SESSION} AND s.id = %(id)s"
 SESSION_SEEN: LiteralString = (
     "UPDATE pgcron.app_session SET last_seen_at = clock_timestamp() WHERE id = %(id)s AND revoked_at IS NULL"
 )
@@ -87,6 +90,21 @@ class Identity:
         if row["is_stale"]:
             await self._seen(BEARER_SEEN, principal, row["id"])
         return principal
+
+    async def still(self, principal: Principal) -> frozenset[Permission] | None:
+        """What who opened a stream may by now; None when their session or token has ended. This does not count as using it."""
+        if principal.session_id is not None:
+            params = {"id": principal.session_id, "idle": self._idle, "seen_after": SEEN_AFTER_S}
+            row = await self._row(SESSION_BY_ID, params)
+            return None if row is None else permissions_of(row["granted"])
+        if principal.token_id is not None:
+            row = await self._row(BEARER, {"id": principal.token_id, "seen_after": SEEN_AFTER_S})
+            if row is None or row["is_revoked"] or row["is_expired"] or not row["is_enabled"]:
+                return None
+            return permissions_of(row["scopes"]) & permissions_of(row["granted"])
+        return (
+            None if principal.good_until is not None and principal.good_until <= time.time() else principal.permissions
+        )
 
     async def _row(self, query: LiteralString, params: dict[str, object]) -> dict[str, Any] | None:
         async with self._database.read() as connection:

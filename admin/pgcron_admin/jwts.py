@@ -136,6 +136,7 @@ class Jwts:
         return Principal(
             kind="jwt", name=_name(claims.get(settings.jwt_name_claim)), address=facts.address, request_id=facts.request_id,
             permissions=permissions_of(_words(claims.get(settings.jwt_permissions_claim))),
+            good_until=float(claims["exp"]) + settings.jwt_leeway,
         )  # fmt: skip
 
     async def _key(self, token: str) -> tuple[Any, list[str]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pgcron_admin.database import Database
@@ -15,6 +15,15 @@ from pgcron_admin.database import Database
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 SignIn = Literal["done", "refused", "throttled"]
+
+
+class Streams(Protocol):
+    """streams: how many are open. dropped: how many were sent away because they were slow."""
+
+    @property
+    def streams(self) -> int: ...
+
+    dropped: int
 
 
 class Metrics:
@@ -34,6 +43,9 @@ class Metrics:
         )  # fmt: skip
         for outcome in ("done", "refused", "throttled"):
             self._sign_ins.labels(outcome)
+
+    def watch(self, streams: Streams) -> None:
+        self._registry.register(_Streams(streams))
 
     def answered(self, method: str, status: int, seconds: float) -> None:
         known = method if method in ("GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS") else "other"
@@ -64,3 +76,14 @@ class _Pool(Collector):
         yield GaugeMetricFamily(
             "pgcron_admin_pool_waiting", "Requests that wait for a connection.", value=now.get("requests_waiting", 0)
         )
+
+
+class _Streams(Collector):
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("pgcron_admin_streams", "Open streams of events.", value=self._streams.streams)
+        yield CounterMetricFamily(
+            "pgcron_admin_streams_dropped", "Streams that ended because their client was slow.", value=self._streams.dropped
+        )  # fmt: skip

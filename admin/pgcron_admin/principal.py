@@ -42,7 +42,7 @@ def permissions_of(granted: Iterable[str]) -> frozenset[Permission]:
 class Principal:
     """kind: how they are known. session_id, token_id: the one that was used; never a secret.
 
-    address: the client's, as far as trusted proxies tell it. request_id: of this request.
+    address: the client's, as far as trusted proxies tell it. request_id: of this request. good_until: of a JWT, in seconds since 1970.
     """
 
     kind: Literal["anonymous", "session", "token", "jwt"]
@@ -54,6 +54,7 @@ class Principal:
     role: str | None = None
     session_id: UUID | None = None
     token_id: str | None = None
+    good_until: float | None = None
 
     @property
     def is_known(self) -> bool:

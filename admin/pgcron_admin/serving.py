@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pgcron_admin.app import create_app
+from pgcron_admin.controllers.events import ABORT
 from pgcron_admin.settings import AdminSettings, check_exposure, is_loopback
 from pgcron_admin.stopping import Stopping
 from pgcron_py.settings import Settings
@@ -50,6 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._abort()
 
     def on_headers_complete(self) -> None:
+        self.scope["extensions"] = {ABORT: {"abort": self._abort}}
         self._in_time()
         self._is_in_head, self._head_bytes = False, 0
         super().on_headers_complete()

@@ -95,6 +95,8 @@ def translated(error: psycopg.Error) -> errors.PgCronError | None:
         )
     if state == "23505" and error.diag.constraint_name == "cron_job_name_key":
         return errors.InvalidArguments("name: another job has this name", hint="choose another name", field="name")
+    if state == "23503" and error.diag.constraint_name == "app_user_role_fkey":
+        return errors.InvalidArguments("role: there is no such role", hint="GET /api/roles lists them", field="role")
     if state == "42501":
         return errors.NotPermitted(message, hint="`pgcron db roles` tells which role may do what")
     if state == READ_ONLY:

@@ -39,10 +39,13 @@ def environment(database_url: str, more: Mapping[str, str] = {}) -> dict[str, st
 
 
 @contextmanager
-def admin_process(database_url: str, *options: str, **settings: str) -> Iterator[Server]:
-    """`pgcron admin` on a free port. settings: of the environment, such as PGCRON_ADMIN_METRICS_TOKEN."""
+def admin_process(database_url: str, *options: str, before: str = "", **settings: str) -> Iterator[Server]:
+    """`pgcron admin` on a free port. settings: of the environment, such as PGCRON_ADMIN_METRICS_TOKEN. before: Python that runs first."""
     process = subprocess.Popen(
-        [*COMMAND, *options], env=environment(database_url, settings), stderr=subprocess.PIPE, text=True
+        [*COMMAND[:2], f"{before}\n{COMMAND[2]}", *COMMAND[3:], *options],
+        env=environment(database_url, settings),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stderr is not None

@@ -1,5 +1,7 @@
 import "./htmx-global.js";
-import "htmx.org/dist/ext/hx-sse.js";
 import "basecoat-css/basecoat";
 import "basecoat-css/toast";
+import "./editor.js";
+import "./keys.js";
+import "./live.js";
 import "./theme-switch.js";

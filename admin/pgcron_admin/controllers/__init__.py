@@ -30,12 +30,19 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from pgcron_admin.controllers import (
+    alerts,
+    audit,
     backfills,
     bulks,
+    channels,
     cron_jobs,
     docs,
+    events,
     fleet,
+    forecast,
     job_changes,
+    kill_switch,
+    overview,
     runs,
     schedules,
     sessions,
@@ -107,7 +114,7 @@ RUNS = Router(
         runs.show_ledger,
     ],
 )
-FLEET = Router(
+WORKERS = Router(
     "/",
     tags=["workers"],
     route_handlers=[fleet.list_workers, fleet.show_worker, fleet.drain_worker, fleet.list_handlers],
@@ -143,16 +150,77 @@ BULK = Router(
         bulks.cancel_bulk,
     ],
 )
+FLEET = Router(
+    "/",
+    tags=["fleet"],
+    route_handlers=[
+        kill_switch.show_fleet,
+        kill_switch.pause_fleet,
+        kill_switch.resume_fleet,
+        kill_switch.list_blackouts,
+        kill_switch.set_blackout,
+        kill_switch.remove_blackout,
+        kill_switch.list_limits,
+        kill_switch.set_limit,
+        kill_switch.remove_limit,
+    ],
+)
+ALERTS = Router(
+    "/",
+    tags=["alerts and channels"],
+    route_handlers=[
+        alerts.list_alerts,
+        alerts.acknowledge_alert,
+        alerts.list_messages,
+        alerts.mark_read,
+        channels.list_channels,
+        channels.add_channel,
+        channels.edit_channel,
+        channels.remove_channel,
+        channels.test_channel,
+        channels.list_mutes,
+        channels.mute,
+        channels.unmute,
+        channels.list_deliveries,
+        channels.retry_deliveries,
+    ],
+)
+AUDIT = Router(
+    "/",
+    tags=["audit"],
+    route_handlers=[
+        audit.list_entries,
+        audit.export_entries,
+        audit.verify_audit,
+        audit.show_entry,
+        audit.revert_entry,
+    ],
+)
+LIVE = Router(
+    "/",
+    tags=["overview and live events"],
+    route_handlers=[
+        overview.show_overview,
+        overview.list_health_checks,
+        overview.show_settings,
+        forecast.show_forecast,
+        events.stream_events,
+    ],
+)
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     AUTH,
     SESSIONS,
     USERS,
     JOBS,
     RUNS,
-    FLEET,
     SCHEDULES,
     BACKFILLS,
     BULK,
+    WORKERS,
+    FLEET,
+    ALERTS,
+    AUDIT,
+    LIVE,
     docs.docs_page,
     docs.docs_file,
 )

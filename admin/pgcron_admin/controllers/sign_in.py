@@ -18,9 +18,9 @@ from pgcron_admin.denials import Denials
 from pgcron_admin.front import facts_of
 from pgcron_admin.guessing import Passwords, Throttle
 from pgcron_admin.metrics import Metrics
-from pgcron_admin.pages.rendering import Pages
 from pgcron_admin.permissions import in_person, open_to_all, signed_in
 from pgcron_admin.principal import Principal, permissions_of
+from pgcron_admin.screens.rendering import Pages
 from pgcron_admin.sessions import end_session, no_cookie, open_session, session_cookie
 from pgcron_admin.settings import AdminSettings
 from pgcron_admin.wire import Answer, Body

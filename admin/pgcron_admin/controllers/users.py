@@ -125,7 +125,9 @@ async def change_user(
         await connection.execute(statements.LOCK_USER, {"id": user_id})
         before = await _user(connection, user_id)
         await _check_above(connection, principal, before)
-        await _check_gift(connection, principal, data.role or before.role, data.extra_permissions or ())
+        await _check_gift(
+            connection, principal, before.role if data.role is None else data.role, data.extra_permissions or ()
+        )
         await connection.execute(statements.CHANGE_USER, params)
         return await _user(connection, user_id)
 

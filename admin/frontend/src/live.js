@@ -1,0 +1,140 @@
+// What is on the screen follows what happens: one stream per page, told what changed; changed parts are asked for and morphed in.
+//
+//   <body data-events="/api/events">                     where the stream is
+//   <tbody data-live="jobs" data-part="/jobs/rows">      its rows are #job-<id>; changed ones are asked for: /jobs/rows?ids=a,b
+//   <main data-live="job:<id>" data-part="/jobs/x">      the whole part is asked for again, as it stands under the same id
+//
+// A hidden tab has no stream. Rows are never moved: the order is that of the page as it was asked for.
+import htmx from "./htmx-global.js";
+
+const COALESCE_MS = 30;
+const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
+const badge = () => document.getElementById("live");
+
+let source = null;
+let attempt = 0;
+let timer = null;
+let isPaused = false;
+let staleSince = null;
+const waiting = new Map(); // element -> ids of changed rows
+
+function topics() {
+  return [...new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(",")))];
+}
+
+function tell(state, words) {
+  const shown = badge();
+  if (shown && shown.dataset.state !== state + words) {
+    shown.dataset.state = state + words;
+    shown.dataset.tone = state;
+    shown.querySelector("span").textContent = words;
+  }
+}
+
+function connect() {
+  const wanted = topics();
+  clearTimeout(timer);
+  if (!document.body.dataset.events || wanted.length === 0 || document.hidden || isPaused || source) return;
+  source = new EventSource(`${document.body.dataset.events}?topics=${encodeURIComponent(wanted.join(","))}`);
+  source.addEventListener("status", (event) => {
+    attempt = 0;
+    const isLive = JSON.parse(event.data).isLive;
+    if (isLive && staleSince) refreshAll();
+    staleSince = isLive ? null : staleSince ?? new Date();
+    tell(isLive ? "live" : "stale", isLive ? "Live" : "The database is away");
+  });
+  source.addEventListener("jobs", (event) => changed("jobs", JSON.parse(event.data)));
+  for (const name of ["job", "run", "runs", "workers", "fleet", "alerts", "output"]) {
+    source.addEventListener(name, (event) => refresh(JSON.parse(event.data)));
+  }
+  source.addEventListener("end", (event) => {
+    const end = JSON.parse(event.data);
+    lost(end.comeBack ? end.message : `${end.message}: load the page again`, end.comeBack);
+  });
+  source.onerror = () => lost("reconnecting");
+}
+
+function lost(words, comesBack = true) {
+  source?.close();
+  source = null;
+  staleSince ??= new Date();
+  if (!comesBack) return tell("stale", words);
+  const wait = RETRY_MS[Math.min(attempt++, RETRY_MS.length - 1)] * (0.7 + Math.random() * 0.6);
+  tell("stale", `Reconnecting, stale since ${staleSince.toLocaleTimeString()}`);
+  timer = setTimeout(connect, wait);
+}
+
+function pause(words) {
+  clearTimeout(timer);
+  source?.close();
+  source = null;
+  staleSince ??= new Date();
+  tell("paused", words);
+}
+
+// The first message of a topic is the whole of it: the page was made a moment ago, so only what changes after it counts.
+const seen = new Set();
+
+function changed(topic, told) {
+  if (told.isSnapshot) return;
+  for (const part of document.querySelectorAll(`[data-live~="${topic}"]`)) {
+    const ids = told.jobs.map((job) => job.id).filter((id) => document.getElementById(`job-${id}`));
+    for (const id of told.removed) document.getElementById(`job-${id}`)?.classList.add("no-longer-matches");
+    if (ids.length) later(part, ids);
+  }
+}
+
+function refresh(told) {
+  const topic = told.topic;
+  if (!seen.has(topic)) {
+    seen.add(topic);
+    return;
+  }
+  if (told.isSnapshot) return;
+  for (const part of document.querySelectorAll("[data-live]")) {
+    if (part.dataset.live.split(",").includes(topic)) later(part, []);
+  }
+}
+
+function refreshAll() {
+  for (const part of document.querySelectorAll("[data-part]")) {
+    const rows = [...part.querySelectorAll("[id^=job-]")].map((row) => row.id.slice(4));
+    later(part, rows);
+  }
+}
+
+function later(part, ids) {
+  const known = waiting.get(part);
+  if (known) {
+    for (const id of ids) known.add(id);
+    return;
+  }
+  waiting.set(part, new Set(ids));
+  setTimeout(() => ask(part), COALESCE_MS);
+}
+
+async function ask(part) {
+  const ids = [...waiting.get(part)];
+  waiting.delete(part);
+  if (!part.isConnected) return;
+  const url = ids.length ? `${part.dataset.part}${part.dataset.part.includes("?") ? "&" : "?"}ids=${ids.join(",")}` : part.dataset.part;
+  const focused = document.activeElement?.id;
+  if (ids.length) await htmx.ajax("GET", url, { source: part, target: part, swap: "none" });
+  else await htmx.ajax("GET", url, { source: part, target: part, swap: "outerMorph", select: `#${part.id}` });
+  if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? pause("Paused: tab hidden") : connect()));
+document.addEventListener("click", (event) => {
+  if (event.target.closest("#live")) toggleLive();
+});
+addEventListener("pagehide", () => pause("Paused"));
+addEventListener("pageshow", () => connect());
+addEventListener("online", () => connect());
+addEventListener("offline", () => lost("offline"));
+
+export function toggleLive() {
+  isPaused = !isPaused;
+  if (isPaused) pause("Paused");
+  else connect();
+}

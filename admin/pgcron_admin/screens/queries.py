@@ -1,0 +1,102 @@
+"""What pages read: the views, a page of rows at a time, by keys."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+CHIPS = ("all", "failing", "running", "disabled", "locked", "blocked", "never_ran")
+
+# How the chips tell jobs apart; {column} names are of job_status.
+_CONDITIONS: dict[str, LiteralString] = {
+    "all": "true",
+    "failing": "s.is_enabled AND s.consecutive_failures > 0",
+    "running": "s.running_count > 0",
+    "disabled": "NOT s.is_enabled",
+    "locked": "s.is_locked",
+    "blocked": "s.is_enabled AND s.blocked_by IS NOT NULL",
+    "never_ran": "s.last_run_id IS NULL AND s.running_count = 0",
+}
+FILTER: LiteralString = """
+  (%(search)s = '' OR strpos(lower(s.job || ' ' || coalesce(s.handler, '') || ' ' || array_to_string(s.tags, ' ') || ' ' || coalesce(s.owner, '')), lower(%(search)s)) > 0)
+  AND (%(tag)s = '' OR %(tag)s = ANY (s.tags))
+"""
+_SORTS: dict[str, LiteralString] = {
+    "name": "s.job", "next": "s.next_run_at", "last": "s.last_started_at", "rate": "s.success_rate", "duration": "s.duration_average_ms",
+}  # fmt: skip
+SORTS = tuple(_SORTS)
+PAGE = 50
+
+JOBS_OF: LiteralString = """
+SELECT s.*, count(*) OVER () AS matching FROM pgcron.job_status s WHERE """
+
+
+def jobs(chip: str, sort: str, *, descending: bool) -> LiteralString:
+    """One page of jobs: params search, tag, offset, limit."""
+    order: LiteralString = "DESC" if descending else "ASC"
+    return (
+        JOBS_OF + FILTER + " AND " + _CONDITIONS[chip] + " ORDER BY " + _SORTS[sort] + " " + order
+        + " NULLS LAST, s.job LIMIT %(limit)s OFFSET %(offset)s"
+    )  # fmt: skip
+
+
+_COUNTED: LiteralString = """
+SELECT count(*) AS all, count(*) FILTER (WHERE s.is_enabled AND s.consecutive_failures > 0) AS failing, count(*) FILTER (WHERE s.running_count > 0) AS running,
+  count(*) FILTER (WHERE NOT s.is_enabled) AS disabled, count(*) FILTER (WHERE s.is_locked) AS locked,
+  count(*) FILTER (WHERE s.is_enabled AND s.blocked_by IS NOT NULL) AS blocked,
+  count(*) FILTER (WHERE s.last_run_id IS NULL AND s.running_count = 0) AS never_ran
+FROM pgcron.job_status s WHERE """
+COUNTS: LiteralString = _COUNTED + FILTER
+
+# By what stands in a path: a name, or an id.
+JOB_OF: LiteralString = "SELECT name, id FROM pgcron.cron_job WHERE name = %(key)s OR id::text = %(key)s ORDER BY name = %(key)s DESC LIMIT 1"
+JOBS_BY_ID: LiteralString = "SELECT s.* FROM pgcron.job_status s WHERE s.job_id = ANY (%(ids)s)"
+JOB: LiteralString = """
+SELECT s.*, j.description, j.args, j.timeout_ms, j.max_attempts, j.overlap_policy, j.catchup_policy, j.is_idempotent, j.notify_on_failure,
+  j.extra_schedules, j.excluded_schedules, j.runs_alone, j.min_version, j.origin
+FROM pgcron.job_status s JOIN pgcron.cron_job j ON j.id = s.job_id WHERE s.job_id = %(job)s
+"""
+# The last runs of some jobs, newest first: a probe of the index for each.
+LAST_RUNS: LiteralString = """
+SELECT j.id AS job_id, r.run_id, r.seq, r.status, r.reason, r.duration_ms, r.started_at, r.skip_reason FROM unnest(%(jobs)s::uuid[]) AS j (id)
+CROSS JOIN LATERAL (SELECT x.run_id, x.seq, x.status, x.reason, x.duration_ms, x.started_at, x.skip_reason FROM pgcron.runs x
+  WHERE x.job_id = j.id ORDER BY x.seq DESC LIMIT %(limit)s) r
+"""
+STATISTICS: LiteralString = "SELECT * FROM pgcron.statistics WHERE job = %(name)s ORDER BY from_at DESC"
+NEXT_RUNS: LiteralString = """
+SELECT array(SELECT r FROM pgcron.job_next_runs(j, clock_timestamp(), %(n)s) r) AS instants FROM pgcron.cron_job j WHERE j.name = %(name)s
+"""
+EXPLAIN: LiteralString = "SELECT step, topic, verdict, message FROM pgcron.explain(%(name)s)"
+AUDIT_OF_JOB: LiteralString = """
+SELECT audit_id, at, action, actor, reason, old_values, new_values FROM pgcron.audit WHERE job_id = %(job)s ORDER BY audit_id DESC LIMIT 20
+"""
+RUNS: LiteralString = """
+SELECT r.* FROM pgcron.runs r
+WHERE (%(job)s::uuid IS NULL OR r.job_id = %(job)s) AND (%(status)s = '' OR r.status = %(status)s)
+  AND (%(before)s::uuid IS NULL OR r.run_id < %(before)s)
+ORDER BY r.run_id DESC LIMIT %(limit)s
+"""
+RUN: LiteralString = """
+SELECT r.*, l.stack_trace, w.host, w.pid FROM pgcron.runs r JOIN pgcron.cron_log l ON l.id = r.run_id
+LEFT JOIN pgcron.workers w ON w.worker_id = r.worker_id WHERE r.run_id = %(run)s
+"""
+OUTPUT: LiteralString = """
+SELECT line_no, stream, level, at, text FROM pgcron.cron_log_line WHERE run_id = %(run)s ORDER BY line_no DESC LIMIT %(limit)s
+"""
+WORKERS: LiteralString = """
+SELECT * FROM pgcron.workers WHERE is_alive OR coalesce(ended_at, beat_at, started_at) > clock_timestamp() - interval '24 hours'
+ORDER BY is_alive DESC, started_at DESC LIMIT 200
+"""
+FLEET: LiteralString = "SELECT paused_at, paused_by, paused_reason, clock_timestamp() AS now FROM pgcron.cron_meta"
+RUNNING: LiteralString = "SELECT * FROM pgcron.running ORDER BY started_at LIMIT 20"
+UPCOMING: LiteralString = (
+    "SELECT starts_at, job, job_id, cause, is_skipped FROM pgcron.upcoming ORDER BY starts_at LIMIT 15"
+)
+HEALTH: LiteralString = "SELECT name, state, message FROM pgcron.health WHERE state <> 'ok'"
+FAILING: LiteralString = """
+SELECT job, job_id, consecutive_failures, last_error, last_completed_at, is_enabled, disabled_by, disabled_reason, disabled_at FROM pgcron.job_status
+WHERE consecutive_failures > 0 ORDER BY is_enabled, consecutive_failures DESC LIMIT 20
+"""
+DAY: LiteralString = """
+SELECT coalesce(sum(success_count), 0)::bigint AS successes, coalesce(sum(failure_count), 0)::bigint AS failures FROM pgcron.cron_daily
+WHERE day >= (clock_timestamp() AT TIME ZONE 'UTC')::date
+"""

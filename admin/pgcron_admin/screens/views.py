@@ -1,0 +1,140 @@
+"""View models: what templates show, already in words and marks. Made from rows, never rows themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from pgcron_admin.screens import formats, marks
+from pgcron_admin.screens.marks import Mark, Tone
+from pgcron_py.errors import InvalidSchedule
+from pgcron_py.timetable import sentence
+
+Row = dict[str, Any]
+RESERVED = (".", "..", "rows")  # a path cuts them, or means something else by them
+BARS, BAR_WIDTH, BAR_HEIGHT = 30, 5, 22
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One run in a sparkline; x and height in its units."""
+
+    x: int
+    height: int
+    tone: Tone
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A job in the list."""
+
+    name: str
+    path: str
+    id: UUID
+    mark: Mark
+    schedule: str
+    words: str
+    zone: str
+    tags: list[str]
+    owner: str | None
+    is_locked: bool
+    is_enabled: bool
+    why: str | None
+    last_at: datetime | None
+    last_mark: Mark | None
+    last_error: str | None
+    next_at: datetime | None
+    success_rate: float | None
+    average_ms: float | None
+    bars: list[Bar]
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run in a list."""
+
+    id: UUID
+    name: str
+    job: str
+    job_path: str
+    seq: int
+    mark: Mark
+    cause: str
+    attempt: int
+    scheduled_for: datetime | None
+    started_at: datetime
+    completed_at: datetime | None
+    duration_ms: int | None
+    lag_ms: int | None
+    error: str | None
+    requested_by: str | None
+    zone: str
+
+
+@lru_cache(maxsize=20_000)
+def words_of(schedule: str, zone: str, name: str) -> str:
+    """The schedule as a sentence; '' where it can't be told."""
+    try:
+        return sentence(schedule, zone, name=name if "H" in schedule else "")
+    except InvalidSchedule:
+        return ""
+
+
+def job_path(name: str, job: UUID) -> str:
+    """By name where that can be a part of a path; else by id."""
+    return f"/jobs/{quote(name, safe='')}" if "/" not in name and name not in RESERVED else f"/jobs/{job}"
+
+
+def job_line(row: Row, runs: Sequence[Row]) -> JobLine:
+    return JobLine(
+        name=row["job"], path=job_path(row["job"], row["job_id"]), id=row["job_id"], mark=job_mark(row), schedule=row["schedule"], words=words_of(row["schedule"], row["timezone"], row["job"]),
+        zone=row["timezone"], tags=row["tags"], owner=row["owner"], is_locked=row["is_locked"], is_enabled=row["is_enabled"], why=why_of(row),
+        last_at=row["last_started_at"], last_error=row["last_error"] if row["last_status"] == "FAILED" else None,
+        last_mark=marks.of_run(row["last_status"], row["last_reason"]) if row["last_status"] else None,
+        next_at=row["next_run_at"] if row["is_enabled"] else None, success_rate=row["success_rate"], average_ms=row["duration_average_ms"], bars=bars_of(runs),
+    )  # fmt: skip
+
+
+def job_mark(row: Row) -> Mark:
+    return marks.of_job(
+        state=row["state"], is_enabled=row["is_enabled"], running=row["running_count"], failures=row["consecutive_failures"],
+        blocked_by=row["blocked_by"], never_ran=row["last_run_id"] is None,
+    )  # fmt: skip
+
+
+def why_of(row: Row) -> str | None:
+    """In one line, why a job doesn't run; None when nothing but the time keeps it."""
+    if row["blocked_by"]:
+        return str(row["blocked_by"])
+    return str(row["state"]) if not row["is_enabled"] else None
+
+
+def run_line(row: Row) -> RunLine:
+    return RunLine(
+        id=row["run_id"], name=row["run"], job=row["job"], job_path=job_path(row["job"], row["job_id"]), seq=row["seq"],
+        mark=marks.of_run(row["status"], row["reason"], was_skipped=row["skip_reason"] is not None), cause=row["cause"], attempt=row["attempt"],
+        scheduled_for=row["scheduled_for"], started_at=row["started_at"], completed_at=row["completed_at"], duration_ms=row["duration_ms"],
+        lag_ms=row["lag_ms"], error=row["error"], requested_by=row["requested_by"], zone=row["timezone"],
+    )  # fmt: skip
+
+
+def bars_of(runs: Sequence[Row]) -> list[Bar]:
+    """The last runs, oldest first; the height is the duration on a logarithmic scale, from 1 ms to an hour."""
+    shown = list(reversed(runs[:BARS]))
+    free = BARS - len(shown)
+    return [_bar(run, (free + place) * BAR_WIDTH) for place, run in enumerate(shown)]
+
+
+def _bar(run: Row, x: int) -> Bar:
+    mark = marks.of_run(run["status"], run["reason"], was_skipped=run["skip_reason"] is not None)
+    took = run["duration_ms"]
+    share = 0.3 if took is None else math.log10(max(took, 1)) / math.log10(3_600_000)
+    height = 4 + round((BAR_HEIGHT - 4) * min(max(share, 0.0), 1.0))
+    return Bar(x, height, mark.tone, f"#{run['seq']} {mark.word}, {formats.duration(took)}")

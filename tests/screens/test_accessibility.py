@@ -1,0 +1,24 @@
+"""axe-core's rules of WCAG 2.2 AA on every screen, light and dark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from screens.conftest import Site
+from screens.test_screens import SCREENS, a_run
+
+AXE = Path(__file__).resolve().parents[2] / "admin/frontend/node_modules/axe-core/axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+ASK = "tags => axe.run({runOnly: tags}).then(found => found.violations.map(v => `${v.id}: ${v.nodes.map(n => n.target + ' ' + n.failureSummary).join('; ')}`))"
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core comes with the front end's packages: make assets")
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing(site: Site, dark: bool) -> None:
+    signed_in, nobody = site.tab(dark=dark), site.tab(None, dark=dark)
+    for tab, paths in ((signed_in, (*SCREENS, a_run(site, "send-invoices"), "/jobs/nobody")), (nobody, ("/sign-in",))):
+        for path in paths:
+            page = tab.open(path)
+            page.evaluate(AXE.read_text("utf-8"))
+            assert page.evaluate(ASK, RULES) == [], path
