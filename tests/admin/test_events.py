@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import os
+import re
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 import pytest
 from conftest import SERVERS
 
+from pgcron_admin.database import Database as AdminDatabase
+from pgcron_admin.live.events import Lines
+from pgcron_admin.live.stream import Stream, sent
+from pgcron_admin.live.topics import Kind, Topic
 from support.admin import People, Server, admin_process, as_program
 from support.bouncer import bouncer_for
 from support.events import Event, follow
@@ -220,6 +227,42 @@ def write_slowly(database: Database, run: str, first: int, last: int) -> None:
                 "FROM generate_series(%s::bigint, %s::bigint) n", (run, number, number + 9),
             )  # fmt: skip
             time.sleep(0.01)
+
+
+@pytest.mark.parametrize("has", [0, 95, 100, 105, 110, 120])
+def test_whoever_comes_from_another_process_is_sent_what_it_does_not_have_wherever_this_one_stands(
+    database: Database, site: Any, has: int
+) -> None:
+    run = UUID(database.run(database.job(f"between {has}")))
+    database.write(str(run), 1, 110)
+    told = Lines(
+        run, 100, 110, b"event: output\ndata: " + lines_of(101, 110) + b"\n\n", b"event: output_totals\ndata: {}\n\n"
+    )
+
+    async def read() -> list[int]:
+        pool = AdminDatabase(site.web_url)
+        stream = Stream(frozenset({Topic(Kind.RUN, run)}), {run: has}, "somebody")
+        stream.give(told)
+        try:
+            text = b""
+            async for piece in sent(stream, pool, never):
+                text += piece
+                if b"output_totals" in piece:
+                    stream.end("shutdown")
+            assert f"{run}.{max(has, 110)}".encode() in text or has >= 110
+            return [int(no) for no in re.findall(rb'"no":(\d+)', text)]
+        finally:
+            await pool.close()
+
+    assert asyncio.run(read()) == list(range(has + 1, 111))
+
+
+def lines_of(first: int, last: int) -> bytes:
+    return json.dumps({"lines": [{"no": no} for no in range(first, last + 1)]}, separators=(",", ":")).encode()
+
+
+async def never() -> None:
+    """No reason to end."""
 
 
 def test_an_id_that_is_not_ours_begins_with_the_first_line(viewer: httpx.Client, database: Database) -> None:
