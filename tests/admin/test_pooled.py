@@ -9,7 +9,9 @@ import psycopg
 import pytest
 
 from support.admin import People, admin_process, as_program
+from support.api import Records
 from support.bouncer import Bouncer, Neighbour, bouncer_for
+from support.fleet import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,30 @@ def test_it_works_and_leaves_nothing_to_the_next_client_nor_takes_what_the_last_
             "SELECT count(*) FROM pgcron.app_user WHERE password_changed_at > created_at + interval '1 ms'"
         )
         assert changed.fetchone() == (10,)
+
+
+def test_runs_now_pages_and_bulk_actions_work_behind_it_too(bouncer: Bouncer, db_url: str, web_url: str) -> None:
+    records = Records(db_url)
+    worker = records.worker()
+    jobs = [records.job(f"job-{n}", tags=["a"]) for n in range(12)]
+    records.runs(jobs[0], worker, 20, ago="2 h")
+    token = People(db_url).token("ann", "operator", scopes=["cron.view", "cron.trigger", "cron.enable"])
+    with admin_process(bouncer.url(web_url), "--dev", PGCRON_ADMIN_POOL_SIZE="5") as server:
+        program = as_program(server.url, token)
+        with ThreadPoolExecutor(5) as threads:
+            answers = list(threads.map(lambda job: program.post(f"/api/cron-jobs/{job}/trigger").status_code, jobs))
+            assert sorted(answers) == [202] * 10 + [429] * 2
+            pages = list(threads.map(lambda n: program.get(f"/api/cron-jobs?limit={n}&tag=a").json(), range(1, 13)))
+            assert [len(page) for page in pages] == list(range(1, 13))
+            logs = threads.map(lambda n: program.get(f"/api/cron-jobs/{jobs[0]}/logs?limit={n}").json(), range(1, 20))
+            assert [[run["seq"] for run in page] for page in logs] == [
+                list(range(20, 20 - n, -1)) for n in range(1, 20)
+            ]
+        bulk = program.post(
+            "/api/bulk", json={"action": "disable", "filter": {"tags": ["a"]}, "reason": "pooled"}
+        ).json()["id"]
+        wait_for(lambda: program.get(f"/api/bulk/{bulk}").json()["state"] == "DONE", "the bulk action ends")
+    told = records.rows("SELECT DISTINCT is_enabled, disabled_by, disabled_reason FROM pgcron.cron_job")
+    assert [
+        (row["is_enabled"], str(row["disabled_by"]).rpartition(":")[2], row["disabled_reason"]) for row in told
+    ] == [(False, "ann", "pooled")]

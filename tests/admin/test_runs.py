@@ -198,6 +198,17 @@ def test_output_comes_line_by_line_and_goes_on_after_a_number(boss: Browser, rec
     assert refused(boss.get(f"{path}?limit=1001"), 422, "")["field"] == "limit"
 
 
+def test_the_output_of_a_run_that_was_killed_is_complete_after_a_while(
+    boss: Browser, records: Records, worker: UUID
+) -> None:
+    (run,) = records.runs(records.job("killed"), worker, status="FAILED", reason="crashed", ago="-1 m")
+    records.rows("INSERT INTO pgcron.cron_log_output (run_id, lines, bytes, is_complete) VALUES (%s, 1, 5, false)", run)
+    assert boss.get(f"/api/runs/{run}").json()["isOutputComplete"] is False
+    (old,) = records.runs(records.job("killed-before"), worker, status="FAILED", reason="crashed", ago="1 h")
+    records.rows("INSERT INTO pgcron.cron_log_output (run_id, lines, bytes, is_complete) VALUES (%s, 1, 5, false)", old)
+    assert boss.get(f"/api/runs/{old}").json()["isOutputComplete"] is True
+
+
 def test_a_run_is_cancelled_once_and_an_ended_one_not(boss: Browser, records: Records, worker: UUID) -> None:
     job = records.job("cancel-run")
     (run,) = records.runs(job, worker, status="RUNNING", ago="1 s")

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -334,7 +336,6 @@ def test_live_is_lost_with_the_lease_but_not_with_the_database(monkeypatch: pyte
 
 
 def _changed(change: dict[str, Any]) -> Vitals:
-    from dataclasses import replace
 
     return replace(WELL, **change)
 
@@ -385,6 +386,35 @@ def test_systemd_hears_ready_watchdog_status_and_stopping(fleet: Fleet, systemd:
     systemd.hears("STOPPING=1")
     assert worker.process.wait(20) == 0
     assert systemd.heard.count("STOPPING=1") == 1
+
+
+def test_what_a_full_queue_did_not_take_is_said_again(systemd: Systemd) -> None:
+    """Else systemd would wait for READY until it gives the service up."""
+    ready = replace(WELL, worker_id="019a0000-0000-7000-8000-000000000001")
+    filled_up(systemd)
+    notifier = Notifier(systemd.name)
+    notifier.tell(ready, is_live=True)
+    systemd.socket.settimeout(0.2)
+    assert "READY=1" not in everything_in(systemd)
+    notifier.tell(ready, is_live=True)
+    assert "READY=1" in everything_in(systemd)
+    notifier.tell(ready, is_live=True)
+    assert "READY=1" not in everything_in(systemd)
+
+
+def filled_up(systemd: Systemd) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, suppress(BlockingIOError):
+        other.setblocking(False)
+        while True:
+            other.sendto(b"noise", systemd.socket.getsockname())
+
+
+def everything_in(systemd: Systemd) -> list[str]:
+    found: list[str] = []
+    with suppress(TimeoutError):
+        while True:
+            found.append(systemd.socket.recv(100).decode())
+    return found
 
 
 def test_the_watchdog_is_not_patted_for_a_sick_worker_nor_for_another_process(systemd: Systemd) -> None:

@@ -38,9 +38,8 @@ class Notifier:
             self._once("READY=1")
         if vitals.is_draining:
             self.stopping()
-        if (status := vitals.status()) != self._status:
+        if (status := vitals.status()) != self._status and self._send(f"STATUS={status}"):
             self._status = status
-            self._send(f"STATUS={status}")
         now = time.monotonic()
         if self.watchdog is not None and is_live and now - self._patted >= self.watchdog / 2 - 0.01:
             self._patted = now
@@ -50,15 +49,16 @@ class Notifier:
         self._once("STOPPING=1")
 
     def _once(self, message: str) -> None:
-        if message not in self._said:
+        if message not in self._said and self._send(message):
             self._said.add(message)
-            self._send(message)
 
-    def _send(self, message: str) -> None:
-        """Never waits and never fails: nobody may be listening any more."""
+    def _send(self, message: str) -> bool:
+        """Never waits and never fails; whether it was sent. A full queue takes it later, and nobody may be listening any more."""
         if self._address is None:
-            return
+            return True
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
             sender.setblocking(False)
             sender.sendto(message.encode(), address)
+            return True
+        return False

@@ -18,6 +18,7 @@ from pgcron_admin.parameters import Reason as Why
 from pgcron_admin.parameters import instant, instant_of, words
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal
+from pgcron_admin.queries.output import LineAnswer, lines_of
 from pgcron_admin.queries.records import (
     LedgerAnswer,
     MissAnswer,
@@ -30,7 +31,6 @@ from pgcron_admin.queries.records import (
 )
 from pgcron_admin.queries.runs import (
     Cause,
-    LineAnswer,
     Reason,
     RunAnswer,
     RunDetailAnswer,
@@ -38,7 +38,6 @@ from pgcron_admin.queries.runs import (
     RunFilter,
     Status,
     facets_of,
-    lines_of,
     page_of_runs,
     run_of,
 )

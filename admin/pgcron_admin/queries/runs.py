@@ -6,7 +6,7 @@ in the error) is looked for in a stretch of so many runs at a time; the page may
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, LiteralString
@@ -61,7 +61,7 @@ DETAIL: LiteralString = f"""
 SELECT {COLUMNS}, r.result, r.progress, r.args, r.schedule, r.timezone, r.cancel_requested_by, r.cancel_reason,
   q.created_at AS requested_at, q.cause AS request_cause, w.host AS worker_host, w.pid AS worker_pid, w.state AS worker_state,
   CASE WHEN %(with_trace)s THEN (SELECT l.stack_trace FROM pgcron.cron_log l WHERE l.id = r.run_id) END AS stack_trace,
-  o.lines AS output_lines, o.bytes AS output_bytes, o.dropped_lines AS output_dropped_lines, coalesce(o.is_complete, r.status <> 'RUNNING') AS is_output_complete
+  o.lines AS output_lines, o.bytes AS output_bytes, o.dropped_lines AS output_dropped_lines, coalesce(o.is_complete, r.status <> 'RUNNING') OR coalesce(r.completed_at < clock_timestamp() - interval '10 s', false) AS is_output_complete
 FROM pgcron.runs r LEFT JOIN pgcron.requests q ON q.request_id = r.request_id LEFT JOIN pgcron.workers w ON w.worker_id = r.worker_id
   LEFT JOIN pgcron.cron_log_output o ON o.run_id = r.run_id
 WHERE r.run_id = %(id)s
@@ -70,11 +70,6 @@ ATTEMPTS: LiteralString = f"""
 SELECT {COLUMNS} FROM pgcron.runs r
  WHERE r.job_id = %(job)s AND r.scheduled_for = %(scheduled_for)s AND r.seq BETWEEN %(seq)s - 1000 AND %(seq)s + 1000 ORDER BY r.seq LIMIT 100
 """
-LINES: LiteralString = """
-SELECT line_no, stream, level, at, text FROM pgcron.cron_log_line
- WHERE run_id = %(id)s AND line_no > %(after)s AND (%(stream)s::text IS NULL OR stream = %(stream)s) ORDER BY line_no LIMIT %(limit)s
-"""
-EXISTS: LiteralString = "SELECT FROM pgcron.runs WHERE run_id = %(id)s"
 FACETS: LiteralString = f"""
 WITH stretch AS MATERIALIZED (SELECT {LOOKED_AT} FROM pgcron.cron_log l
     WHERE l.id >= pgcron.uuid_v7_at(%(since)s) AND (%(job)s::uuid IS NULL OR l.job_id = %(job)s) ORDER BY l.id DESC LIMIT {STRETCH}),
@@ -126,7 +121,10 @@ class Moment(Answer):
 
 
 class RunDetailAnswer(RunAnswer):
-    """stackTrace: null without the permission cron.trace.read. attempts: the runs of its occurrence, this one among them."""
+    """stackTrace: null without the permission cron.trace.read. attempts: the runs of its occurrence, this one among them.
+
+    isOutputComplete: no further lines will come. Nobody says so of a run that was killed: it is taken for granted after 10 s.
+    """
 
     result: Any
     progress: Any
@@ -147,16 +145,6 @@ class RunDetailAnswer(RunAnswer):
     is_output_complete: bool
     timeline: list[Moment]
     attempts: list[RunAnswer]
-
-
-class LineAnswer(Answer):
-    """stream: stdout, stderr or log. level: of a logging record. Numbers that are missing were left out to bound the output."""
-
-    line_no: int
-    stream: str
-    level: str | None
-    at: datetime
-    text: str
 
 
 class RunFacetsAnswer(Answer):
@@ -289,16 +277,6 @@ def timeline(run: Mapping[str, Any]) -> list[Moment]:
     ]
     told = sorted(((at, what) for what, at in moments if at is not None), key=lambda moment: moment[0])
     return [Moment(what, at, round((at - run["started_at"]).total_seconds() * 1000)) for at, what in told]
-
-
-async def lines_of(
-    connection: Connection, run_id: UUID, *, stream: str | None, after: int, limit: int
-) -> Sequence[LineAnswer]:
-    """Raises NotFound when there is no such run."""
-    if await (await connection.execute(EXISTS, {"id": run_id})).fetchone() is None:
-        raise run_not_found(run_id)
-    params = {"id": run_id, "after": after, "stream": stream, "limit": limit}
-    return [LineAnswer(**row) for row in await (await connection.execute(LINES, params)).fetchall()]
 
 
 async def facets_of(connection: Connection, wanted: RunFilter) -> RunFacetsAnswer:

@@ -17,13 +17,14 @@ from pgcron_admin.database import Connection, Database
 from pgcron_admin.front import facts_of
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal
+from pgcron_admin.queries.jobs import JobFilter
 from pgcron_admin.screens import queries, views
 from pgcron_admin.screens.entry import Form
 from pgcron_admin.screens.rendering import Pages
 from pgcron_py.errors import JobNotFound, PgCronError
 
 CHIP_WORDS = {
-    "all": "All", "failing": "Failing", "running": "Running", "disabled": "Disabled", "locked": "Locked", "blocked": "Blocked", "never_ran": "Never ran",
+    "all": "All", "failing": "Failing", "running": "Running", "disabled": "Disabled", "locked": "Locked", "overdue": "Overdue", "never_ran": "Never ran",
 }  # fmt: skip
 NOTICES = {
     "enabled": "The job is enabled.", "disabled": "The job is disabled.", "asked": "A run was asked for.", "skipped": "The next run will be skipped.",
@@ -38,15 +39,19 @@ async def list_jobs(
     request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages], database: NamedDependency[Database],
     search: Text = "", tag: Text = "", show: Text = "all", sort: Text = "name", page: Annotated[int, Parameter(ge=1, le=10_000)] = 1,
 ) -> Response[str]:  # fmt: skip
-    chip, (order, descending) = show if show in queries.CHIPS else "all", _sort(sort)
-    params = {"search": search.strip(), "tag": tag, "limit": queries.PAGE, "offset": (page - 1) * queries.PAGE}
+    chosen = next((state for state in queries.CHIPS if state == show), None)
+    chip, (order, descending) = chosen or "all", _sort(sort)
+    wanted = JobFilter(
+        search=search.strip() or None, tags=[tag] if tag else None, state=None if chip == "all" else chip
+    )
+    params = wanted.params() | {"limit": queries.PAGE, "offset": (page - 1) * queries.PAGE}
     async with database.read() as connection:
         fleet = await one(connection, queries.FLEET)
-        rows = await many(connection, queries.jobs(chip, order, descending=descending), params)
+        rows = await many(connection, queries.jobs(wanted, order, descending=descending), params)
         counts = await one(connection, queries.COUNTS, params)
         bars = await _last_runs(connection, [row["job_id"] for row in rows])
     asked = {
-        "search": params["search"],
+        "search": search.strip(),
         "tag": tag,
         "show": "" if chip == "all" else chip,
         "sort": "" if sort == "name" else sort,
@@ -59,7 +64,7 @@ async def list_jobs(
 
     return pages.show(
         request, principal, "jobs.html", title="Jobs", fleet=fleet, now=fleet["now"], told=None, asked=asked, chip=chip, sort=sort, link=link,
-        chips=[(name, CHIP_WORDS[name], counts[name]) for name in queries.CHIPS], matching=matching, page=page, last_page=max(1, -(-matching // queries.PAGE)),
+        chips=[(name, CHIP_WORDS[name], counts[name]) for name in ("all", *queries.CHIPS)], matching=matching, page=page, last_page=max(1, -(-matching // queries.PAGE)),
         jobs=[views.job_line(row, bars[row["job_id"]]) for row in rows],
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from pgcron_admin.database import Database
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal
+from pgcron_admin.queries.jobs import JobFilter
 from pgcron_admin.screens import queries
 from pgcron_admin.screens.jobs import many, one
 from pgcron_admin.screens.rendering import Pages
@@ -19,7 +20,7 @@ from pgcron_admin.screens.rendering import Pages
 async def show_overview(
     request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages], database: NamedDependency[Database]
 ) -> Response[str]:  # fmt: skip
-    nothing = {"search": "", "tag": ""}
+    nothing = JobFilter().params()
     async with database.read() as connection:
         fleet = await one(connection, queries.FLEET)
         counts = await one(connection, queries.COUNTS, nothing)

@@ -4,48 +4,33 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-CHIPS = ("all", "failing", "running", "disabled", "locked", "blocked", "never_ran")
+from pgcron_admin.queries.jobs import FILTER, STATES, JobFilter, State
 
-# How the chips tell jobs apart; {column} names are of job_status.
-_CONDITIONS: dict[str, LiteralString] = {
-    "all": "true",
-    "failing": "s.is_enabled AND s.consecutive_failures > 0",
-    "running": "s.running_count > 0",
-    "disabled": "NOT s.is_enabled",
-    "locked": "s.is_locked",
-    "blocked": "s.is_enabled AND s.blocked_by IS NOT NULL",
-    "never_ran": "s.last_run_id IS NULL AND s.running_count = 0",
-}
-FILTER: LiteralString = """
-  (%(search)s = '' OR strpos(lower(s.job || ' ' || coalesce(s.handler, '') || ' ' || array_to_string(s.tags, ' ') || ' ' || coalesce(s.owner, '')), lower(%(search)s)) > 0)
-  AND (%(tag)s = '' OR %(tag)s = ANY (s.tags))
-"""
-_SORTS: dict[str, LiteralString] = {
-    "name": "s.job", "next": "s.next_run_at", "last": "s.last_started_at", "rate": "s.success_rate", "duration": "s.duration_average_ms",
+CHIPS: tuple[State, ...] = ("failing", "running", "disabled", "locked", "overdue", "never_ran")
+SORTS: dict[str, LiteralString] = {
+    "name": "j.name", "next": "CASE WHEN j.is_enabled THEN j.next_run_at END", "last": "j.last_run_at",
+    "rate": "j.success_count::double precision / nullif(j.success_count + j.failure_count, 0)", "duration": "j.average_duration",
 }  # fmt: skip
-SORTS = tuple(_SORTS)
 PAGE = 50
 
-JOBS_OF: LiteralString = """
-SELECT s.*, count(*) OVER () AS matching FROM pgcron.job_status s WHERE """
 
-
-def jobs(chip: str, sort: str, *, descending: bool) -> LiteralString:
-    """One page of jobs: params search, tag, offset, limit."""
+def jobs(wanted: JobFilter, sort: str, *, descending: bool) -> LiteralString:
+    """One page of jobs. It is chosen from the jobs alone: what is dear of a row is asked for those that are shown."""
     order: LiteralString = "DESC" if descending else "ASC"
-    return (
-        JOBS_OF + FILTER + " AND " + _CONDITIONS[chip] + " ORDER BY " + _SORTS[sort] + " " + order
-        + " NULLS LAST, s.job LIMIT %(limit)s OFFSET %(offset)s"
-    )  # fmt: skip
+    return f"""
+WITH page AS MATERIALIZED (
+  SELECT j.id, {SORTS[sort]} AS value, count(*) OVER () AS matching FROM pgcron.cron_job j WHERE {wanted.condition()}
+   ORDER BY value {order} NULLS LAST, j.name LIMIT %(limit)s OFFSET %(offset)s)
+SELECT s.*, p.matching FROM page p JOIN pgcron.job_status s ON s.job_id = p.id ORDER BY p.value {order} NULLS LAST, s.job
+"""
 
 
-_COUNTED: LiteralString = """
-SELECT count(*) AS all, count(*) FILTER (WHERE s.is_enabled AND s.consecutive_failures > 0) AS failing, count(*) FILTER (WHERE s.running_count > 0) AS running,
-  count(*) FILTER (WHERE NOT s.is_enabled) AS disabled, count(*) FILTER (WHERE s.is_locked) AS locked,
-  count(*) FILTER (WHERE s.is_enabled AND s.blocked_by IS NOT NULL) AS blocked,
-  count(*) FILTER (WHERE s.last_run_id IS NULL AND s.running_count = 0) AS never_ran
-FROM pgcron.job_status s WHERE """
-COUNTS: LiteralString = _COUNTED + FILTER
+COUNTS: LiteralString = f"""
+SELECT count(*) AS all, count(*) FILTER (WHERE {STATES["failing"]}) AS failing, count(*) FILTER (WHERE {STATES["running"]}) AS running,
+  count(*) FILTER (WHERE {STATES["disabled"]}) AS disabled, count(*) FILTER (WHERE {STATES["locked"]}) AS locked,
+  count(*) FILTER (WHERE {STATES["overdue"]}) AS overdue, count(*) FILTER (WHERE {STATES["never_ran"]}) AS never_ran
+FROM pgcron.cron_job j WHERE {FILTER}
+"""
 
 # By what stands in a path: a name, or an id.
 JOB_OF: LiteralString = "SELECT name, id FROM pgcron.cron_job WHERE name = %(key)s OR id::text = %(key)s ORDER BY name = %(key)s DESC LIMIT 1"
