@@ -350,13 +350,13 @@ GUARDS = (
     Guard(
         "sql: only authors write commands", "sql/triggers/sql_author_v*.sql",
         "ELSIF (NEW.handler, NEW.args) IS DISTINCT FROM (OLD.handler, OLD.args) THEN", "ELSIF false THEN",
-        ("tests/sql/test_sql_authors.py::test_owners_may_and_workers_may_not",),
+        ("tests/sql/test_sql_authors.py::test_owners_may_and_the_web_may_not",),
         is_quick=True,
     ),
     Guard(
         "sql: also by a run now", "sql/triggers/sql_author_v*.sql",
         "AND j.handler = 'pgcron.sql' AND j.args <> NEW.args", "AND false",
-        ("tests/sql/test_sql_authors.py::test_owners_may_and_workers_may_not",),
+        ("tests/sql/test_sql_authors.py::test_owners_may_and_the_web_may_not",),
     ),
     Guard(
         "http: what was checked is connected to", "workers/pgcron_workers/handlers/exchange.py",

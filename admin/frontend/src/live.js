@@ -110,13 +110,27 @@ function later(part, ids) {
     return;
   }
   waiting.set(part, new Set(ids));
-  setTimeout(() => ask(part), COALESCE_MS);
+  if (!asking.has(part)) setTimeout(() => ask(part), COALESCE_MS);
 }
 
+// One request for a part at a time: htmx drops a second one, and with it what it was to show. What comes meanwhile is asked for next.
+const asking = new Set();
+
 async function ask(part) {
-  const ids = [...waiting.get(part)];
-  waiting.delete(part);
-  if (!part.isConnected) return;
+  asking.add(part);
+  try {
+    while (waiting.has(part) && part.isConnected) {
+      const ids = [...waiting.get(part)];
+      waiting.delete(part);
+      await put(part, ids);
+    }
+  } finally {
+    asking.delete(part);
+    waiting.delete(part);
+  }
+}
+
+async function put(part, ids) {
   const url = ids.length ? `${part.dataset.part}${part.dataset.part.includes("?") ? "&" : "?"}ids=${ids.join(",")}` : part.dataset.part;
   const focused = document.activeElement?.id;
   if (ids.length) await htmx.ajax("GET", url, { source: part, target: part, swap: "none" });
