@@ -36,11 +36,10 @@ SCOPES = [
 ]
 
 
-# A job that was made up a moment ago has a handler that no worker has: to say so is the rule there.
+# 503 says that the database is busy just now, or that no live worker has a handler, and when to come again: the rule, not a fault.
 CONFIGURATION = """
-[[operations]]
-include-path = "/api/cron-jobs/{job_id}/trigger"
-checks.not_a_server_error.expected-statuses = ["2xx", "4xx", 503]
+[checks]
+not_a_server_error.expected-statuses = ["2xx", "4xx", 503]
 """
 
 
@@ -64,7 +63,7 @@ def test_schemathesis_finds_nothing(
     done = subprocess.run(
         [Path(sys.executable).parent / "st", "--config-file", configuration, "run", f"{server.url}/api/openapi.json", "-H", f"Authorization: Bearer {token}",
          "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--exclude-path-regex", LEFT_OUT,
-         "--exclude-checks", CHECKS_LEFT_OUT, "--workers", "2", "--max-failures", "30", "--no-color"],
+         "--exclude-checks", CHECKS_LEFT_OUT, "--workers", "1", "--max-failures", "30", "--no-color"],
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     unexpected = [line for line in server.lines if '"unexpected"' in line]
@@ -73,5 +72,5 @@ def test_schemathesis_finds_nothing(
     found = re.search(r"([\d,]+) generated", done.stdout)
     assert found is not None, done.stdout[-2000:]
     sent = int(found[1].replace(",", ""))
-    record_property(KEY, f"schemathesis: {sent:,} requests, no answer that the document doesn't have, no 5xx")
+    record_property(KEY, f"schemathesis: {sent:,} requests, no answer that the document doesn't have, no 500")
     assert sent >= LEAST
