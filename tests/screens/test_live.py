@@ -69,6 +69,15 @@ def test_a_job_s_page_follows_its_job(site: Site) -> None:
     expect(page.locator("h1")).to_contain_text("Success", timeout=5000)
 
 
+def test_the_overview_follows_all_jobs(site: Site) -> None:
+    tab, page = live(site, "/")
+    site.do("UPDATE pgcron.cron_job SET consecutive_failures = 7, version = version + 1 WHERE name = 'weekly-report'")
+    expect(page.locator("#part")).to_contain_text("weekly-report 7 failures in a row", timeout=5000)
+    site.do("UPDATE pgcron.cron_job SET consecutive_failures = 0, version = version + 1 WHERE name = 'weekly-report'")
+    expect(page.locator("#part")).not_to_contain_text("weekly-report 7 failures", timeout=5000)
+    assert tab.troubles == []
+
+
 def test_a_lost_connection_is_shown_and_heals(site: Site) -> None:
     with admin_process(site.web_url, "--dev") as first:
         tab = site.tab(url=first.url)

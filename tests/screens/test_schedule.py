@@ -104,7 +104,7 @@ def test_a_locked_job_can_be_tried_and_not_saved(site: Site) -> None:
         "/jobs/gdpr-export/schedule", data={"schedule": "@daily", "timezone": "UTC", "version": "1", "reason": "x", "csrf": session.csrf or ""},
         headers={"Origin": site.url},
     )  # fmt: skip
-    assert answer.status_code == 400
+    assert answer.status_code == 403
     assert "locked" in answer.text
     assert site.value("SELECT schedule FROM pgcron.cron_job WHERE name = 'gdpr-export'") == "0 4 1 * *"
 

@@ -119,6 +119,23 @@ def test_a_run_is_asked_for_once_and_a_second_time_is_refused_in_words(site: Sit
     assert site.value("SELECT count(*) FROM pgcron.requests WHERE job = 'weekly-report'") == 1
 
 
+def test_runs_now_of_the_screens_count_against_the_limit(site: Site) -> None:
+    """Ten a minute for a user, over the API and here together."""
+    session = site.people.session(site.url, "hasty", "operator")
+    for number in range(10):
+        site.do(
+            "INSERT INTO pgcron.cron_job (name, schedule, handler) VALUES (%s, '@yearly', 'shop:close')",
+            f"hasty-{number}",
+        )
+        answer = session.http.post(
+            f"/jobs/hasty-{number}/run", data={"csrf": session.csrf or ""}, headers={"Origin": site.url}
+        )
+        assert answer.status_code == 303, answer.text
+    refused = session.http.post("/jobs/heartbeat/run", data={"csrf": session.csrf or ""}, headers={"Origin": site.url})
+    assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (429, True)
+    assert site.value("SELECT count(*) FROM pgcron.requests WHERE job = 'heartbeat'") == 0
+
+
 def test_a_viewer_sees_all_and_is_offered_nothing(site: Site) -> None:
     tab = site.tab("viewer")
     page = tab.open("/jobs/send-invoices")

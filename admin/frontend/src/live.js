@@ -22,6 +22,9 @@ function topics() {
   return [...new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(",")))];
 }
 
+const partsOf = (topic) =>
+  [...document.querySelectorAll("[data-live]")].filter((part) => part.dataset.live.split(",").includes(topic));
+
 function tell(state, words) {
   const shown = badge();
   if (shown && shown.dataset.state !== state + words) {
@@ -77,9 +80,13 @@ const seen = new Set();
 
 function changed(topic, told) {
   if (told.isSnapshot) return;
-  for (const part of document.querySelectorAll(`[data-live~="${topic}"]`)) {
+  for (const id of told.removed) document.getElementById(`job-${id}`)?.classList.add("no-longer-matches");
+  for (const part of partsOf(topic)) {
+    if (!part.querySelector("[id^=job-]")) {
+      later(part, []); // it tells of jobs together
+      continue;
+    }
     const ids = told.jobs.map((job) => job.id).filter((id) => document.getElementById(`job-${id}`));
-    for (const id of told.removed) document.getElementById(`job-${id}`)?.classList.add("no-longer-matches");
     if (ids.length) later(part, ids);
   }
 }
@@ -91,9 +98,7 @@ function refresh(told) {
     return;
   }
   if (told.isSnapshot) return;
-  for (const part of document.querySelectorAll("[data-live]")) {
-    if (part.dataset.live.split(",").includes(topic)) later(part, []);
-  }
+  for (const part of partsOf(topic)) later(part, []);
 }
 
 function refreshAll() {

@@ -21,6 +21,7 @@ from pgcron_admin.screens.entry import Form
 from pgcron_admin.screens.jobs import Text, many, one
 from pgcron_admin.screens.rendering import Pages
 from pgcron_admin.screens.views import Row, job_path
+from pgcron_py.app.auditing import REVERT
 from pgcron_py.errors import PgCronError
 
 ENTRIES: LiteralString = """
@@ -29,7 +30,6 @@ WHERE (%(job)s = '' OR job = %(job)s) AND (%(actor)s = '' OR strpos(lower(actor)
   AND (%(before)s::uuid IS NULL OR audit_id < %(before)s)
 ORDER BY audit_id DESC LIMIT %(limit)s
 """
-REVERT = "SELECT pgcron.revert(%(entry)s) AS job"
 REVERTED = {"job_changed", "job_enabled", "job_disabled"}
 ACTIONS = (
     "job_created", "job_changed", "job_enabled", "job_disabled", "job_deleted", "fleet_paused", "fleet_resumed", "signed_in", "sign_in_refused", "request_refused",
@@ -101,7 +101,7 @@ async def revert_entry(
 ) -> Response[Any]:  # fmt: skip
     try:
         async with database.transaction(principal, reason=f"undoes {entry}") as connection:
-            await connection.execute(REVERT, {"entry": entry})
+            await connection.execute(REVERT, {"id": entry})
     except PgCronError as error:
         asked = {"job": "", "actor": "", "action": ""}
         return await _page(request, principal, pages, database, asked, None, refused=error, http_status=409)

@@ -13,6 +13,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, Parameter
 from litestar.response import Redirect
 
+from pgcron_admin import commands
 from pgcron_admin.database import Connection, Database
 from pgcron_admin.front import facts_of
 from pgcron_admin.permissions import requires
@@ -21,7 +22,9 @@ from pgcron_admin.queries.jobs import JobFilter
 from pgcron_admin.screens import queries, views
 from pgcron_admin.screens.entry import Form
 from pgcron_admin.screens.rendering import Pages
-from pgcron_py.errors import JobNotFound, PgCronError
+from pgcron_admin.settings import AdminSettings
+from pgcron_py.errors import JobNotFound, PgCronError, TooManyRequests
+from pgcron_py.storage.sqlstates import http_status
 
 CHIP_WORDS = {
     "all": "All", "failing": "Failing", "running": "Running", "disabled": "Disabled", "locked": "Locked", "overdue": "Overdue", "never_ran": "Never ran",
@@ -120,32 +123,43 @@ async def job_page(
     )  # fmt: skip
 
 
+# Permission, and what is told when it is done.
 DEEDS = {
-    "enable": (Permission.ENABLE, "SELECT pgcron.enable(%(name)s)", "enabled"),
-    "disable": (Permission.ENABLE, "SELECT pgcron.disable(%(name)s, %(reason)s)", "disabled"),
-    "skip-next": (Permission.TRIGGER, "SELECT pgcron.skip_next(%(name)s)", "skipped"),
-    "run": (Permission.TRIGGER, "SELECT pgcron.run_now(%(name)s)", "asked"),
+    "enable": (Permission.ENABLE, "enabled"),
+    "disable": (Permission.ENABLE, "disabled"),
+    "skip-next": (Permission.TRIGGER, "skipped"),
+    "run": (Permission.TRIGGER, "asked"),
 }
 
 
 def deed(word: str) -> Any:
     """The route of POST /jobs/{name}/{word}: done, then back to the job; or the job's page with what was refused."""
-    permission, statement, told = DEEDS[word]
+    permission, told = DEEDS[word]
 
     @post(f"/jobs/{{key:str}}/{word}", guards=[requires(permission)], name=f"page_{word}")
     async def do(
         key: FromPath[str], data: Form, request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages],
-        database: NamedDependency[Database],
+        database: NamedDependency[Database], settings: NamedDependency[AdminSettings],
     ) -> Response[Any]:  # fmt: skip
         reason = data.get("reason", "").strip()[:1000] or None
         try:
             async with database.transaction(principal, reason=reason) as connection:
                 name, job = await job_of(connection, key)
-                await connection.execute(statement, {"name": name, "reason": reason})
+                if word == "run":  # its limit is counted before the job is locked
+                    await commands.run_now(connection, job, principal, settings, args=None, overlap=None, force=False)
+                elif word == "disable":
+                    await commands.disable(connection, await commands.locked(connection, job), reason, None)
+                elif word == "enable":
+                    await commands.enable(connection, await commands.locked(connection, job))
+                else:
+                    await commands.skip_next(connection, await commands.locked(connection, job))
         except JobNotFound:
             raise
         except PgCronError as error:
-            return await job_page(key, request, principal, pages, database, refused=error, status=409)
+            shown = await job_page(key, request, principal, pages, database, refused=error, status=http_status(error))
+            if isinstance(error, TooManyRequests):
+                shown.headers["Retry-After"] = str(error.retry_after)
+            return shown
         back = f"{views.job_path(name, job)}?done={told}"
         return Redirect(facts_of(request.scope).base_path + back, status_code=303)
 

@@ -13,8 +13,8 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
-from psycopg.types.json import Jsonb
 
+from pgcron_admin import commands
 from pgcron_admin.database import Connection, Database
 from pgcron_admin.front import facts_of
 from pgcron_admin.permissions import requires
@@ -27,9 +27,9 @@ from pgcron_admin.screens.entry import Form
 from pgcron_admin.screens.jobs import job_of, one
 from pgcron_admin.screens.rendering import Pages
 from pgcron_py.errors import InvalidSchedule, PgCronError, StaleVersion, UnknownTimeZone
+from pgcron_py.storage.sqlstates import http_status as status_of
 from pgcron_py.timetable import load_zone
 
-ALTER = "SELECT pgcron.alter_job(%(name)s, %(changes)s, %(version)s)"
 SHOWN = 10
 
 
@@ -120,12 +120,14 @@ async def save_schedule(
     try:
         async with database.transaction(principal, reason=draft.reason or None) as connection:
             name, job = await job_of(connection, key)
-            changes = Jsonb({"schedule": draft.schedule, "timezone": draft.zone})
-            await connection.execute(ALTER, {"name": name, "changes": changes, "version": draft.version})
+            changes = {"schedule": draft.schedule, "timezone": draft.zone}
+            await commands.alter(connection, await commands.locked(connection, job), changes, draft.version)
     except StaleVersion as error:
         return await _editor(key, request, principal, pages, database, draft=draft, conflict=error, http_status=409)
     except PgCronError as error:
-        return await _editor(key, request, principal, pages, database, draft=draft, refused=error, http_status=400)
+        return await _editor(
+            key, request, principal, pages, database, draft=draft, refused=error, http_status=status_of(error)
+        )
     return Redirect(
         facts_of(request.scope).base_path + f"{views.job_path(name, job)}?done=rescheduled", status_code=303
     )
