@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 
 from pgcron_admin.app import AdminApp, create_app
@@ -65,3 +66,16 @@ def run_pgcron(site: Site) -> Callable[..., str]:
 def app() -> AdminApp:
     """The application in this process, with no database behind it."""
     return create_app(AdminSettings(database_url="postgresql://127.0.0.1:1/none", dev=True))
+
+
+@pytest.fixture
+def boss(site: Site) -> Browser:
+    """A super admin of the module's site; modules with other bosses have their own."""
+    return site.session("the-boss", "super_admin")
+
+
+@pytest.fixture
+def connection(site: Site) -> Iterator[psycopg.Connection]:
+    """The module's database, as superuser."""
+    with psycopg.connect(site.db_url, autocommit=True) as found:
+        yield found

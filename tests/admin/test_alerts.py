@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -15,17 +14,6 @@ from support.sinks import http_sink
 
 UNKNOWN = "0192f0c1-2345-7000-8000-000000000000"
 SECRETS = ("hook-7f3b9c1d", "sign-7f3b9c1d5e8a4602", "pass-7f3b9c1d")
-
-
-@pytest.fixture
-def boss(site: Any) -> Any:
-    return site.session("the-boss", "super_admin")
-
-
-@pytest.fixture
-def connection(site: Any) -> Any:
-    with psycopg.connect(site.db_url, autocommit=True) as found:
-        yield found
 
 
 def alert(connection: Any, kind: str, *, job: str | None = None, is_resolved: bool = False) -> str:

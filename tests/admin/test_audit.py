@@ -5,21 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import psycopg
-import pytest
-
 UNKNOWN = "0192f0c1-2345-7000-8000-000000000000"
-
-
-@pytest.fixture
-def boss(site: Any) -> Any:
-    return site.session("the-boss", "super_admin")
-
-
-@pytest.fixture
-def connection(site: Any) -> Any:
-    with psycopg.connect(site.db_url, autocommit=True) as found:
-        yield found
 
 
 def job(connection: Any, name: str) -> str:

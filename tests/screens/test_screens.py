@@ -148,6 +148,26 @@ def test_a_viewer_sees_all_and_is_offered_nothing(site: Site) -> None:
     expect(page.locator("#main")).to_contain_text("needs the permission cron.trace.read")
 
 
+def test_a_job_is_steered_by_keys(site: Site) -> None:
+    tab = site.tab("operator")
+    page = tab.open("/jobs/sync-stock")
+    page.keyboard.press("p")
+    page.keyboard.type("by keys")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The job is disabled.")).to_be_visible()
+    page.keyboard.press("p")
+    expect(page.get_by_text("The job is enabled.")).to_be_visible()
+    page.keyboard.press("l")
+    expect(page.locator("h1")).to_contain_text("sync-stock#60")
+    page.keyboard.press("?")
+    expect(page.locator("#keys-title")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    expect(page.locator("h1")).to_have_text("Jobs")
+    assert tab.troubles == []
+
+
 def test_a_form_without_its_token_is_refused(site: Site) -> None:
     session = site.people.session(site.url, "mallory", "operator")
     answer = session.http.post("/jobs/nightly-close/disable", data={"reason": "x"}, headers={"Origin": site.url})

@@ -29,7 +29,9 @@ function move(step) {
 // What a key presses: in the row that has the focus, else on the page.
 function press(word) {
   const row = document.activeElement?.closest("tr");
-  (row ?? document).querySelector(`[data-key="${word}"]:not([disabled])`)?.click();
+  const found = (row ?? document).querySelector(`[data-key="${word}"]:not([disabled])`);
+  if (found?.matches("input")) found.focus();
+  else found?.click();
 }
 
 function help() {
