@@ -27,7 +27,7 @@ function keep(name, content) {
 
 const font = keep("inter.woff2", readFileSync(join(modules, "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2")));
 
-for (const name of ["app.js", "theme.js"]) {
+for (const name of ["app.js", "chart.js", "theme.js"]) {
   const result = await build({
     entryPoints: [join(here, "src", name)],
     bundle: true,

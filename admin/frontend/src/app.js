@@ -1,7 +1,12 @@
 import "./htmx-global.js";
 import "basecoat-css/basecoat";
 import "basecoat-css/toast";
+import "./copy.js";
+import "./dialogs.js";
 import "./editor.js";
+import "./grid.js";
 import "./keys.js";
 import "./live.js";
+import "./log.js";
+import "./runs.js";
 import "./theme-switch.js";

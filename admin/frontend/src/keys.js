@@ -2,7 +2,7 @@
 import { toggleLive } from "./live.js";
 import { switchTheme } from "./theme-switch.js";
 
-const GO = { o: "/", j: "/jobs", r: "/runs", w: "/workers", a: "/audit" };
+const GO = { o: "/", j: "/jobs", r: "/runs", t: "/timeline", w: "/workers", a: "/audit" };
 let prefix = null;
 
 const isTyping = (element) => element.closest("input, textarea, select, [contenteditable]");

@@ -6,12 +6,14 @@
 //
 // A hidden tab has no stream. Rows are never moved: the order is that of the page as it was asked for.
 import htmx from "./htmx-global.js";
+import { openStream } from "./stream.js";
 
 const COALESCE_MS = 30;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const badge = () => document.getElementById("live");
 
 let source = null;
+let lastEventId = document.querySelector("[data-position]")?.dataset.position ?? ""; // of the output of runs
 let attempt = 0;
 let timer = null;
 let isPaused = false;
@@ -23,7 +25,7 @@ function topics() {
 }
 
 const partsOf = (topic) =>
-  [...document.querySelectorAll("[data-live]")].filter((part) => part.dataset.live.split(",").includes(topic));
+  [...document.querySelectorAll("[data-live][data-part]")].filter((part) => part.dataset.live.split(",").includes(topic));
 
 function tell(state, words) {
   const shown = badge();
@@ -38,7 +40,7 @@ function connect() {
   const wanted = topics();
   clearTimeout(timer);
   if (!document.body.dataset.events || wanted.length === 0 || document.hidden || isPaused || source) return;
-  source = new EventSource(`${document.body.dataset.events}?topics=${encodeURIComponent(wanted.join(","))}`);
+  source = openStream(`${document.body.dataset.events}?topics=${encodeURIComponent(wanted.join(","))}`, lastEventId);
   source.addEventListener("status", (event) => {
     attempt = 0;
     const isLive = JSON.parse(event.data).isLive;
@@ -47,8 +49,12 @@ function connect() {
     tell(isLive ? "live" : "stale", isLive ? "Live" : "The database is away");
   });
   source.addEventListener("jobs", (event) => changed("jobs", JSON.parse(event.data)));
-  for (const name of ["job", "run", "runs", "workers", "fleet", "alerts", "output"]) {
+  for (const name of ["job", "run", "runs", "workers", "fleet", "alerts"]) {
     source.addEventListener(name, (event) => refresh(JSON.parse(event.data)));
+  }
+  // For those who do more with them than to ask for a part again: log.js, runs.js.
+  for (const name of ["run", "runs", "output", "output_totals"]) {
+    source.addEventListener(name, (event) => document.dispatchEvent(new CustomEvent(`pgcron:${name}`, { detail: JSON.parse(event.data) })));
   }
   source.addEventListener("end", (event) => {
     const end = JSON.parse(event.data);
@@ -57,9 +63,14 @@ function connect() {
   source.onerror = () => lost("reconnecting");
 }
 
-function lost(words, comesBack = true) {
+function close() {
+  lastEventId = source?.lastEventId || lastEventId;
   source?.close();
   source = null;
+}
+
+function lost(words, comesBack = true) {
+  close();
   staleSince ??= new Date();
   if (!comesBack) return tell("stale", words);
   const wait = RETRY_MS[Math.min(attempt++, RETRY_MS.length - 1)] * (0.7 + Math.random() * 0.6);
@@ -69,8 +80,7 @@ function lost(words, comesBack = true) {
 
 function pause(words) {
   clearTimeout(timer);
-  source?.close();
-  source = null;
+  close();
   staleSince ??= new Date();
   tell("paused", words);
 }
@@ -107,6 +117,8 @@ function refreshAll() {
     later(part, rows);
   }
 }
+
+export const refreshPart = (part) => later(part, []);
 
 function later(part, ids) {
   const known = waiting.get(part);

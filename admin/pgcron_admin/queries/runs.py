@@ -15,6 +15,7 @@ from uuid import UUID
 from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Connection
 from pgcron_admin.queries.asking import all_rows
+from pgcron_admin.queries.error_groups import GROUP
 from pgcron_admin.queries.jobs import contains
 from pgcron_admin.wire import Answer
 from pgcron_py.errors import NotFound
@@ -45,7 +46,8 @@ BY_STATUS: Mapping[Status | None, LiteralString] = {
 }
 LOOKED_AT: LiteralString = "l.id, l.seq, l.status, l.reason, l.cause, l.worker_id, l.error, l.started_at"
 # Times are found by numbers and ids; IS TRUE keeps the planner from sorting all runs of that time instead.
-MORE: LiteralString = """
+MORE: LiteralString = f"""
+  (%(error_group)s::text IS NULL OR l.status = 'FAILED' AND {GROUP} = %(error_group)s) AND
   (%(reason)s::text IS NULL OR l.reason = %(reason)s) AND (%(cause)s::text IS NULL OR l.cause = %(cause)s)
   AND (%(worker)s::uuid IS NULL OR l.worker_id = %(worker)s) AND (%(search)s::text IS NULL OR l.error ILIKE %(search)s)
   AND (%(since)s::timestamptz IS NULL OR (l.started_at >= %(since)s) IS TRUE) AND (%(until)s::timestamptz IS NULL OR (l.started_at < %(until)s) IS TRUE)
@@ -159,7 +161,7 @@ class RunFacetsAnswer(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
-    """since, until: of the start, [since, until)."""
+    """since, until: of the start, [since, until). error_group: as error_groups.py names it."""
 
     job: UUID | None = None
     status: Status | None = None
@@ -167,19 +169,20 @@ class RunFilter:
     cause: str | None = None
     worker: UUID | None = None
     search: str | None = None
+    error_group: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
     def params(self) -> dict[str, Any]:
         return {
             "job": self.job, "reason": self.reason, "cause": self.cause, "worker": self.worker, "search": contains(self.search),
-            "since": self.since, "until": self.until,
+            "error_group": self.error_group, "since": self.since, "until": self.until,
         }  # fmt: skip
 
     @property
     def is_searching(self) -> bool:
         """It asks for what no index knows."""
-        return any(value is not None for value in (self.reason, self.cause, self.worker, self.search))
+        return any(value is not None for value in (self.reason, self.cause, self.worker, self.search, self.error_group))
 
 
 async def page_of_runs(

@@ -83,10 +83,17 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
+def size(number: int) -> str:
+    """`840 B`, `12.3 kB`, `4.0 MB`."""
+    if number < 1000:
+        return f"{number} B"
+    return f"{number / 1000:.1f} kB" if number < 1_000_000 else f"{number / 1_000_000:.1f} MB"
+
+
 def plural(number: int, one: str, many: str) -> str:
     return f"{count(number)} {one if number == 1 else many}"
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "duration": duration, "ago": ago, "at": at, "short": short, "iso": iso, "percent": percent, "count": count, "plural": plural, "span": span,
+    "duration": duration, "ago": ago, "at": at, "short": short, "iso": iso, "percent": percent, "count": count, "plural": plural, "span": span, "bytes": size,
 }  # fmt: skip

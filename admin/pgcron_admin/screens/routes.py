@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Router
 
 from pgcron_admin.assets import show_asset
-from pgcron_admin.screens import audit, entry, jobs, overview, runs, schedule, workers
+from pgcron_admin.screens import audit, entry, jobs, output, overview, run, run_export, runs, schedule, workers
 from pgcron_admin.screens.failures import PAGE_HANDLERS
 
 SCREEN_ROUTES = Router(
@@ -23,7 +23,14 @@ SCREEN_ROUTES = Router(
         schedule.preview_draft,
         schedule.save_schedule,
         runs.list_runs,
-        runs.show_run,
+        runs.show_run_rows,
+        runs.list_errors,
+        runs.change_runs,
+        run_export.export_runs,
+        run.show_run,
+        run.cancel_run,
+        run.retry_run,
+        output.download_output,
         workers.list_workers,
         audit.list_entries,
         audit.revert_entry,
