@@ -2,6 +2,7 @@ import "./htmx-global.js";
 import "basecoat-css/basecoat";
 import "basecoat-css/toast";
 import "./copy.js";
+import "./countdown.js";
 import "./dialogs.js";
 import "./editor.js";
 import "./grid.js";

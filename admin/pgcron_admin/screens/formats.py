@@ -83,6 +83,13 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
+def compact(number: int) -> str:
+    """For a small cell: `940`, `1.2k`, `14k`."""
+    if number < 1000:
+        return str(number)
+    return f"{number / 1000:.1f}k" if number < 9950 else f"{number / 1000:.0f}k"
+
+
 def size(number: int) -> str:
     """`840 B`, `12.3 kB`, `4.0 MB`."""
     if number < 1000:
@@ -95,5 +102,5 @@ def plural(number: int, one: str, many: str) -> str:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "duration": duration, "ago": ago, "at": at, "short": short, "iso": iso, "percent": percent, "count": count, "plural": plural, "span": span, "bytes": size,
+    "duration": duration, "ago": ago, "at": at, "short": short, "iso": iso, "percent": percent, "count": count, "plural": plural, "span": span, "bytes": size, "compact": compact,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The list of jobs, one job, and what can be done to it."""
+"""The list of jobs; and how screens find the job that a path names."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from litestar import Request, Response, get, post
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, Parameter
-from litestar.response import Redirect
+from litestar.params import Parameter
 
-from pgcron_admin import commands
 from pgcron_admin.database import Connection, Database
-from pgcron_admin.front import facts_of
 from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal
 from pgcron_admin.queries.jobs import JobFilter
 from pgcron_admin.screens import queries, views
-from pgcron_admin.screens.entry import Form
 from pgcron_admin.screens.rendering import Pages
-from pgcron_admin.settings import AdminSettings
-from pgcron_py.errors import JobNotFound, PgCronError, TooManyRequests
-from pgcron_py.storage.sqlstates import http_status
+from pgcron_py.errors import JobNotFound
 
 CHIP_WORDS = {
     "all": "All", "failing": "Failing", "running": "Running", "disabled": "Disabled", "locked": "Locked", "overdue": "Overdue", "never_ran": "Never ran",
@@ -52,7 +46,7 @@ async def list_jobs(
         fleet = await one(connection, queries.FLEET)
         rows = await many(connection, queries.jobs(wanted, order, descending=descending), params)
         counts = await one(connection, queries.COUNTS, params)
-        bars = await _last_runs(connection, [row["job_id"] for row in rows])
+        bars = await last_runs(connection, [row["job_id"] for row in rows])
     asked = {
         "search": search.strip(),
         "tag": tag,
@@ -82,7 +76,7 @@ async def show_rows(
     async with database.read() as connection:
         fleet = await one(connection, queries.FLEET)
         rows = await many(connection, queries.JOBS_BY_ID, {"ids": wanted})
-        bars = await _last_runs(connection, wanted)
+        bars = await last_runs(connection, wanted)
     jobs = [views.job_line(row, bars[row["job_id"]]) for row in rows]
     return pages.show(
         request,
@@ -94,84 +88,12 @@ async def show_rows(
     )
 
 
-@get("/jobs/{key:str}", guards=[requires(Permission.VIEW)])
-async def show_job(
-    key: FromPath[str], request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages],
-    database: NamedDependency[Database], done: Text = "",
-) -> Response[str]:  # fmt: skip
-    return await job_page(key, request, principal, pages, database, told=NOTICES.get(done))
-
-
-async def job_page(
-    key: str, request: Request[Any, Any, Any], principal: Principal, pages: Pages, database: Database, *, told: str | None = None,
-    refused: PgCronError | None = None, status: int = 200,
-) -> Response[str]:  # fmt: skip
-    async with database.read() as connection:
-        fleet = await one(connection, queries.FLEET)
-        name, job = await job_of(connection, key)
-        row = await one(connection, queries.JOB, {"job": job})
-        bars = await _last_runs(connection, [row["job_id"]])
-        statistics = await many(connection, queries.STATISTICS, {"name": name})
-        runs = await many(connection, queries.RUNS, {"job": row["job_id"], "status": "", "before": None, "limit": 20})
-        steps = await many(connection, queries.EXPLAIN, {"name": name})
-        upcoming = await one(connection, queries.NEXT_RUNS, {"name": name, "n": 10})
-        changes = await many(connection, queries.AUDIT_OF_JOB, {"job": row["job_id"]})
-    return pages.show(
-        request, principal, "job.html", http_status=status, title=name, fleet=fleet, now=fleet["now"], told=told, refused=refused, job=row,
-        line=views.job_line(row, bars[row["job_id"]]), statistics=statistics, runs=[views.run_line(run) for run in runs], steps=steps,
-        upcoming=upcoming["instants"], changes=changes, path=views.job_path(name, job),
-    )  # fmt: skip
-
-
-# Permission, and what is told when it is done.
-DEEDS = {
-    "enable": (Permission.ENABLE, "enabled"),
-    "disable": (Permission.ENABLE, "disabled"),
-    "skip-next": (Permission.TRIGGER, "skipped"),
-    "run": (Permission.TRIGGER, "asked"),
-}
-
-
-def deed(word: str) -> Any:
-    """The route of POST /jobs/{name}/{word}: done, then back to the job; or the job's page with what was refused."""
-    permission, told = DEEDS[word]
-
-    @post(f"/jobs/{{key:str}}/{word}", guards=[requires(permission)], name=f"page_{word}")
-    async def do(
-        key: FromPath[str], data: Form, request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages],
-        database: NamedDependency[Database], settings: NamedDependency[AdminSettings],
-    ) -> Response[Any]:  # fmt: skip
-        reason = data.get("reason", "").strip()[:1000] or None
-        try:
-            async with database.transaction(principal, reason=reason) as connection:
-                name, job = await job_of(connection, key)
-                if word == "run":  # its limit is counted before the job is locked
-                    await commands.run_now(connection, job, principal, settings, args=None, overlap=None, force=False)
-                elif word == "disable":
-                    await commands.disable(connection, await commands.locked(connection, job), reason, None)
-                elif word == "enable":
-                    await commands.enable(connection, await commands.locked(connection, job))
-                else:
-                    await commands.skip_next(connection, await commands.locked(connection, job))
-        except JobNotFound:
-            raise
-        except PgCronError as error:
-            shown = await job_page(key, request, principal, pages, database, refused=error, status=http_status(error))
-            if isinstance(error, TooManyRequests):
-                shown.headers["Retry-After"] = str(error.retry_after)
-            return shown
-        back = f"{views.job_path(name, job)}?done={told}"
-        return Redirect(facts_of(request.scope).base_path + back, status_code=303)
-
-    return do
-
-
 def _sort(text: str) -> tuple[str, bool]:
     name = text.removeprefix("-")
     return (name, text.startswith("-")) if name in queries.SORTS else ("name", False)
 
 
-async def _last_runs(connection: Connection, jobs: list[Any]) -> dict[Any, list[views.Row]]:
+async def last_runs(connection: Connection, jobs: list[Any]) -> dict[Any, list[views.Row]]:
     found: dict[Any, list[views.Row]] = defaultdict(list)
     for row in await many(connection, queries.LAST_RUNS, {"jobs": jobs, "limit": views.BARS}):
         found[row["job_id"]].append(row)

@@ -41,7 +41,9 @@ def _node(key: str, value: Any, room: _Room, depth: int) -> Node:
         pairs = [(str(number), item) for number, item in enumerate(value)]
         return _filled(Node(key, "list", _counted(len(value), "item")), pairs, room, depth)
     if isinstance(value, str):
-        return Node(key, "text", value if len(value) <= TEXT_MOST else f"{value[:TEXT_MOST]}… ({len(value)} characters)")
+        return Node(
+            key, "text", value if len(value) <= TEXT_MOST else f"{value[:TEXT_MOST]}… ({len(value)} characters)"
+        )
     kind: Kind = "word" if value is None or isinstance(value, bool) else "number"
     return Node(key, kind, json.dumps(value))
 

@@ -32,7 +32,11 @@ from pgcron_py.errors import NotFound, PgCronError
 from pgcron_py.storage.sqlstates import http_status
 
 GROUP_OVER = timedelta(days=7)
-NOTICES = {"cancelled": "The worker is asked to end this run.", "forced": "The run is ended without asking it.", "retried": "Another run was asked for."}
+NOTICES = {
+    "cancelled": "The worker is asked to end this run.",
+    "forced": "The run is ended without asking it.",
+    "retried": "Another run was asked for.",
+}
 # The last success is looked for among so many runs: a job may have failed for years.
 JOB: LiteralString = """
 SELECT j.is_enabled, j.max_attempts, j.average_duration, (SELECT jsonb_build_object('id', s.id, 'seq', s.seq) FROM (
@@ -136,9 +140,7 @@ async def cancel_run(
     except NotFound:
         raise
     except PgCronError as error:
-        return await _page(
-            run_id, request, principal, pages, database, refused=error, status=http_status(error)
-        )
+        return await _page(run_id, request, principal, pages, database, refused=error, status=http_status(error))
     return _back(request, run_id, "forced" if is_forced else "cancelled")
 
 

@@ -78,7 +78,9 @@ async def _ndjson(database: Database, cursors: Cursors, wanted: RunFilter) -> As
 async def _csv(database: Database, cursors: Cursors, wanted: RunFilter) -> AsyncIterator[bytes]:
     yield _rows([COLUMNS])
     async for part in _parts(database, cursors, wanted):
-        yield _rows([[part]] if isinstance(part, str) else [[_cell(getattr(run, name)) for name in COLUMNS] for run in part])
+        yield _rows(
+            [[part]] if isinstance(part, str) else [[_cell(getattr(run, name)) for name in COLUMNS] for run in part]
+        )
 
 
 def _rows(rows: Sequence[Sequence[str]]) -> bytes:

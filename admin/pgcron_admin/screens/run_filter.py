@@ -81,7 +81,11 @@ async def wanted_of(connection: Connection, asked: Asked, job: UUID | None = Non
         job = row["id"] if row else None
         if row is None:
             problems["job"] = f"No job is named {asked.job!r}: give the whole name, or search the jobs."
-    for name, words, allowed in (("status", "status", STATUSES), ("cause", "cause", CAUSES), ("reason", "reason", REASONS)):
+    for name, words, allowed in (
+        ("status", "status", STATUSES),
+        ("cause", "cause", CAUSES),
+        ("reason", "reason", REASONS),
+    ):
         if (value := getattr(asked, name)) and value not in allowed:
             problems[name] = f"{value!r} is no {words}: choose one of the list."
     if asked.error and not GROUP.fullmatch(asked.error):
@@ -110,5 +114,3 @@ async def wanted_of(connection: Connection, asked: Asked, job: UUID | None = Non
 
 async def workers_to_choose(connection: Connection, chosen: str) -> list[dict[str, Any]]:
     return await many(connection, WORKERS, {"chosen": chosen})
-
-

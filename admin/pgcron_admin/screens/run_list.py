@@ -63,7 +63,15 @@ async def run_list(
         found, following = await page_of_runs(connection, wanted.filter, PAGE, None, cursors)
     counted = wanted.filter if wanted.filter.since else replace(wanted.filter, since=now - DAY)
     facets = await facets_of(connection, counted)
-    return RunList(wanted, await run_lines(connection, found), facets, workers, following, cursor is None, wanted.filter.since is None)
+    return RunList(
+        wanted,
+        await run_lines(connection, found),
+        facets,
+        workers,
+        following,
+        cursor is None,
+        wanted.filter.since is None,
+    )
 
 
 async def run_lines(connection: Connection, runs: Iterable[RunAnswer]) -> list[RunLine]:
