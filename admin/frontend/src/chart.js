@@ -1,6 +1,6 @@
 // The chart of durations: p50 to p95 as a band, runs as dots, failures on the axis, changes of the schedule as lines. A bundle of its own.
 //
-//   <section data-chart="/jobs/x/durations/json?range=7d"> … <div class="chart"></div>; buttons data-chart-log, data-chart-reset
+//   <section data-chart="/jobs/x/durations/json?range=7d"> … <div class="duration-chart"></div>; buttons data-chart-log, data-chart-reset
 import uPlot from "uplot";
 
 const HEIGHT = 288;
@@ -23,6 +23,13 @@ function colour(name) {
 const faint = (found, share) => `color-mix(in srgb, ${found} ${share}%, transparent)`;
 const seconds = (at) => Date.parse(at) / 1000;
 
+function day(at, step) {
+  const text = new Date(at * 1000).toISOString();
+  const date = new Date(at * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+  if (step >= 86_400) return date;
+  return text.slice(11, 16) === "00:00" ? date : text.slice(11, 16);
+}
+
 function span(ms) {
   if (ms === null || ms === undefined) return "–";
   if (ms < 1000) return `${Math.round(ms)} ms`;
@@ -34,7 +41,7 @@ function span(ms) {
 }
 
 async function start() {
-  const box = place.querySelector(".chart");
+  const box = place.querySelector(".duration-chart");
   const reset = place.querySelector("[data-chart-reset]");
   const log = place.querySelector("[data-chart-log]");
   let isLog = false;
@@ -111,7 +118,7 @@ async function start() {
         width: box.clientWidth,
         height: HEIGHT,
         scales: { x: { range: (u, min, max) => (u.isZoomed ? [min, max] : [from, to]) }, y: { distr: isLog ? 3 : 1, range: isLog ? undefined : (u, min, max) => [0, (max || 1000) * 1.08] } },
-        axes: [axis, { ...axis, size: 64, values: (u, splits) => splits.map((ms) => (ms === null ? "" : span(ms))) }],
+        axes: [{ ...axis, values: (u, splits, index, space, step) => splits.map((at) => day(at, step)) }, { ...axis, size: 64, values: (u, splits) => splits.map((ms) => (ms === null ? "" : span(ms))) }],
         series: [
           { label: "When", value: (u, at) => (at ? new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ") + " UTC" : "–") },
           { label: "p50", stroke: running, width: 2, spanGaps: true, points: { show: false }, value: (u, ms) => span(ms) },

@@ -53,13 +53,19 @@ class Minute:
     cell: Cell
 
 
-def tier_of(count: int, most: int) -> int:
-    return 0 if count == 0 else min(TIERS, -(-TIERS * count // most))
+def tier_of(count: int, least: int, most: int) -> int:
+    """By where it lies between the least and the most that is not nothing: what is much on one site is little on another."""
+    return 0 if count == 0 else TIERS if most == least else 1 + (TIERS - 1) * (count - least) // (most - least)
+
+
+def _cells(counts: Sequence[int]) -> list[Cell]:
+    some = [count for count in counts if count] or [0]
+    return [Cell(count, tier_of(count, min(some), max(some))) for count in counts]
 
 
 def week_of(heat: Sequence[Sequence[int]]) -> Week:
-    most = max(max(row) for row in heat)
-    rows = [[Cell(count, tier_of(count, most)) for count in row] for row in heat]
+    cells = _cells([count for row in heat for count in row])
+    rows, most = [cells[day * 24 : day * 24 + 24] for day in range(len(heat))], max(cell.count for cell in cells)
     slots = sorted(
         (Slot(day, hour, count) for day, row in enumerate(heat) for hour, count in enumerate(row)),
         key=lambda slot: -slot.count,
@@ -86,7 +92,4 @@ def hour_of(begin: datetime, starts: Sequence[int], zone: ZoneInfo, day: int, ho
         if (local.weekday(), local.hour) == (day, hour):
             counts[local.minute] += count
             first[local.minute] = at if first[local.minute] == begin and number else first[local.minute]
-    most = max(max(counts), 1)
-    return [
-        Minute(at.astimezone(UTC), Cell(count, tier_of(count, most))) for at, count in zip(first, counts, strict=True)
-    ]
+    return [Minute(at.astimezone(UTC), cell) for at, cell in zip(first, _cells(counts), strict=True)]
