@@ -24,6 +24,20 @@ SCREENS = (
     "/jobs/nightly-close/schedule",
     "/jobs/gdpr-export/schedule",
     "/jobs?search=nothing-like-it",
+    "/jobs/send-invoices?range=90d",
+    "/jobs/gdpr-export/runs",
+    "/jobs/nightly-close/runs?since=never",
+    "/jobs/nightly-close/timing",
+    "/jobs/send-invoices/configuration",
+    "/jobs/nightly-close/audit",
+    "/jobs/nightly-close/run",
+    "/runs/errors",
+    "/runs?job=nobody",
+    "/timeline",
+    "/timeline?range=24h&by=tag&zone=nowhere",
+    "/timeline/heat?slot=0-3",
+    "/timeline/past?range=24h",
+    "/timeline/past?tag=none",
 )
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}"
 

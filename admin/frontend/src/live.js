@@ -46,8 +46,16 @@ function connect() {
     const isLive = JSON.parse(event.data).isLive;
     if (isLive && staleSince) refreshAll();
     staleSince = isLive ? null : staleSince ?? new Date();
-    tell(isLive ? "live" : "stale", isLive ? "Live" : "The database is away");
+    if (!isLive) tell("stale", "The database is away");
+    else if (!expected.size) tell("live", "Live");
   });
+  // It is live when each topic has told how it stands: what happens from then on is seen.
+  const expected = new Set(wanted);
+  for (const name of ["jobs", "job", "run", "runs", "workers", "fleet", "alerts"]) {
+    source.addEventListener(name, (event) => {
+      if (expected.delete(JSON.parse(event.data).topic) && !expected.size && !staleSince) tell("live", "Live");
+    });
+  }
   source.addEventListener("jobs", (event) => changed("jobs", JSON.parse(event.data)));
   for (const name of ["job", "run", "runs", "workers", "fleet", "alerts"]) {
     source.addEventListener(name, (event) => refresh(JSON.parse(event.data)));
@@ -89,6 +97,9 @@ function pause(words) {
 const seen = new Set();
 
 function changed(topic, told) {
+  // A part that tells of jobs together can't say as what it was made: it is asked for again once.
+  if (told.isSnapshot && !seen.has(topic)) for (const part of partsOf(topic)) if (!part.querySelector("[id^=job-]")) later(part, []);
+  seen.add(topic);
   if (told.isSnapshot) return;
   for (const id of told.removed) document.getElementById(`job-${id}`)?.classList.add("no-longer-matches");
   for (const part of partsOf(topic)) {
@@ -105,10 +116,18 @@ function refresh(told) {
   const topic = told.topic;
   if (!seen.has(topic)) {
     seen.add(topic);
+    // Unless the part says as what it was made (data-stands): what happened between its making and this stream is seen there.
+    const now = standsAs(told);
+    for (const part of partsOf(topic)) if (now && part.dataset.stands && part.dataset.stands !== now) later(part, []);
     return;
   }
   if (told.isSnapshot) return;
   for (const part of partsOf(topic)) later(part, []);
+}
+
+function standsAs({ job, run }) {
+  if (job) return [job.version, job.isEnabled, job.runningCount, job.successCount, job.failureCount].join(".");
+  return run ? `${run.status}${run.cancelRequestedAt ? "!" : ""}` : null;
 }
 
 function refreshAll() {
@@ -117,8 +136,6 @@ function refreshAll() {
     later(part, rows);
   }
 }
-
-export const refreshPart = (part) => later(part, []);
 
 function later(part, ids) {
   const known = waiting.get(part);

@@ -2,7 +2,6 @@
 //
 // Lines are kept as data; rows exist for what is near the window only, in chunks, so that 50,000 lines are as quick as 50.
 import { pieces, plain } from "./ansi.js";
-import { refreshPart } from "./live.js";
 
 const CHUNK = 200;
 const ROW_PX = 24;
@@ -15,7 +14,7 @@ if (log) start();
 function start() {
   const at = (id) => document.getElementById(id);
   const box = at("log-lines");
-  const state = { lines: [], shown: [], chunks: [], level: "", search: "", isFollowing: log.dataset.isRunning === "yes", isMine: false };
+  const state = { lines: [], shown: [], chunks: [], level: "", search: "", isFollowing: log.dataset.isRunning === "yes", isMine: false, target: null, kept: null };
   let total = 0;
   let dropped = 0;
   let isTaken = false; // the server's rows stand until ours are there
@@ -36,7 +35,7 @@ function start() {
   function rowOf(line, before) {
     const row = document.createElement("div");
     row.id = `L${line.no}`;
-    row.className = "log-line";
+    row.className = line.no === state.target ? "log-line is-target" : "log-line";
     const number = document.createElement("a");
     number.href = `#L${line.no}`;
     number.textContent = line.no;
@@ -90,7 +89,7 @@ function start() {
   }
 
   function empty(chunk) {
-    if (!chunk.dataset.isFilled || chunk.contains(document.activeElement)) return;
+    if (!chunk.dataset.isFilled || chunk === state.kept || chunk.contains(document.activeElement)) return;
     chunk.style.height = `${chunk.offsetHeight}px`;
     chunk.replaceChildren();
     delete chunk.dataset.isFilled;
@@ -182,15 +181,19 @@ function start() {
     if (end <= 1 || log.dataset.hasAll) return;
     log.dataset.hasAll = "1";
     at("log-earlier").setAttribute("aria-busy", "true");
-    const found = [];
-    for (let after = 0; after < end - 1; after = found.at(-1).no) {
-      const answer = await fetch(`${log.dataset.api}?after=${after}&limit=${PAGE}`);
-      const lines = answer.ok ? await answer.json() : [];
-      const before = lines.filter((line) => line.lineNo < end).map(({ lineNo, ...line }) => ({ no: lineNo, ...line }));
-      if (!before.length) break;
-      found.push(...before);
-      if (before.length < lines.length) break;
-    }
+    // Numbers are dense but for what was not kept: each page asks for its own thousand.
+    const firsts = Array.from({ length: Math.ceil((end - 1) / PAGE) }, (_, n) => n * PAGE);
+    const parts = new Map();
+    const one = async () => {
+      while (firsts.length) {
+        const after = firsts.shift();
+        const answer = await fetch(`${log.dataset.api}?after=${after}&limit=${PAGE}`);
+        const lines = answer.ok ? await answer.json() : [];
+        parts.set(after, lines.filter((line) => line.lineNo < end && line.lineNo <= after + PAGE).map(({ lineNo, ...line }) => ({ no: lineNo, ...line })));
+      }
+    };
+    await Promise.all([one(), one(), one(), one()]);
+    const found = [...parts.keys()].sort((a, b) => a - b).flatMap((after) => parts.get(after));
     const bottom = box.scrollHeight - box.scrollTop;
     state.lines.unshift(...found);
     rebuild();
@@ -204,14 +207,21 @@ function start() {
     const index = state.shown.findIndex((line) => line.no >= no);
     if (index < 0) return;
     follow(false);
-    const chunk = chunkAt(Math.floor(index / CHUNK));
-    fill(chunk);
-    const row = document.getElementById(`L${state.shown[index].no}`);
     for (const other of box.querySelectorAll(".is-target")) other.classList.remove("is-target");
-    row?.classList.add("is-target");
+    state.target = state.shown[index].no;
+    state.kept = chunkAt(Math.floor(index / CHUNK));
+    fill(state.kept);
+    const row = document.getElementById(`L${state.target}`);
+    row.classList.add("is-target");
     state.isMine = true;
-    row?.scrollIntoView({ block: "center" });
-    requestAnimationFrame(() => (row?.scrollIntoView({ block: "center" }), requestAnimationFrame(() => (state.isMine = false))));
+    // Chunks above it get their true height as they come near: until it stands still it is looked for again.
+    let left = 6;
+    const settle = () => {
+      row.scrollIntoView({ block: "center" });
+      if (left--) requestAnimationFrame(settle);
+      else state.isMine = false;
+    };
+    settle();
   }
 
   let hits = [];
@@ -251,6 +261,7 @@ function start() {
   addEventListener("hashchange", () => /^#L\d+$/.test(location.hash) && goTo(Number(location.hash.slice(2))));
   box.addEventListener("scroll", () => {
     if (state.isMine) return;
+    state.kept = null;
     const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
     if (isAtEnd !== state.isFollowing) follow(isAtEnd);
   }, { passive: true });
@@ -261,13 +272,10 @@ function start() {
     const notKept = dropped ? `; ${dropped.toLocaleString("en")} not kept, to bound it` : "";
     if (total) at("log-notice").textContent = `${total.toLocaleString("en")} ${total === 1 ? "line" : "lines"}${notKept}`;
   });
-  // One message when it ends, whatever is read aloud. The page may have been made just before a change: then it is asked for again.
+  // One message when it ends, whatever is read aloud.
   document.addEventListener("pgcron:run", (event) => {
     const { run } = event.detail;
-    const part = document.getElementById("part");
-    if (!run || !part) return;
-    if (part.dataset.status !== run.status + (run.cancelRequestedAt ? "!" : "")) refreshPart(part);
-    if (log.dataset.isRunning === "yes" && run.status !== "RUNNING") {
+    if (run && log.dataset.isRunning === "yes" && run.status !== "RUNNING") {
       log.dataset.isRunning = "no";
       at("log-status").textContent = run.status === "SUCCESS" ? "The run finished: success." : "The run finished: it failed.";
     }

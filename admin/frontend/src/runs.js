@@ -71,6 +71,10 @@ async function ask() {
   }
 }
 
+// Where there is little room the filter is closed, unless it is in use.
+const filters = document.getElementById("filters");
+if (filters && innerWidth < 1024 && !filters.dataset.inUse) filters.open = false;
+
 document.addEventListener("change", (event) => {
   const all = event.target.closest("[data-all-of]");
   if (all) for (const box of document.querySelectorAll(`input[name="${all.dataset.allOf}"]`)) box.checked = all.checked;
