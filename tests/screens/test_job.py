@@ -28,7 +28,9 @@ def with_schema(site: Site) -> None:
         "INSERT INTO pgcron.cron_handler (name, app, release, parameters) VALUES ('shop:typed', 'shop', '1', %s) ON CONFLICT (name) DO UPDATE SET parameters = excluded.parameters",
         Jsonb(SCHEMA),
     )
-    site.do("INSERT INTO pgcron.cron_job (name, schedule, handler, args) VALUES ('typed', '@yearly', 'shop:typed', '{\"day\": \"today\"}') ON CONFLICT (name) DO NOTHING")
+    site.do(
+        "INSERT INTO pgcron.cron_job (name, schedule, handler, args) VALUES ('typed', '@yearly', 'shop:typed', '{\"day\": \"today\"}') ON CONFLICT (name) DO NOTHING"
+    )
 
 
 def test_the_chart_is_drawn_with_a_table_and_a_file_that_say_the_same(site: Site) -> None:
@@ -49,8 +51,10 @@ def test_the_chart_is_drawn_with_a_table_and_a_file_that_say_the_same(site: Site
     page.get_by_role("button", name="Whole range").click()
     expect(page.get_by_role("button", name="Whole range")).to_be_hidden()
     chart.locator("summary").click()
-    shown = chart.locator("tbody tr")
-    told = site.people.session(site.url, "viewer", "viewer").http.get("/jobs/nightly-close/durations/csv?range=90d").text
+    shown = chart.locator("details tbody tr")
+    told = (
+        site.people.session(site.url, "viewer", "viewer").http.get("/jobs/nightly-close/durations/csv?range=90d").text
+    )
     rows = list(csv.DictReader(io.StringIO(told)))
     assert len(rows) == shown.count()
     assert sum(int(row["runs"]) for row in rows) == runs
@@ -98,7 +102,7 @@ def test_a_run_now_takes_arguments_by_the_handler_s_schema(site: Site, with_sche
     page = tab.open("/jobs/typed")
     page.get_by_role("link", name="Run with arguments").click()
     if scripts:
-        expect(page.get_by_role("dialog")).to_be_visible()
+        expect(page.locator("#run-dialog-title")).to_be_visible()
         expect(page).to_have_url(f"{site.url}/jobs/typed")
     form = page.get_by_role("dialog") if scripts else page.locator("main")
     assert form.get_by_label("day").input_value() == "today"
@@ -114,7 +118,7 @@ def test_a_run_now_takes_arguments_by_the_handler_s_schema(site: Site, with_sche
     assert main.get_by_label("day").input_value() == "2026-11-20"
     main.get_by_label("limit").fill("5")
     main.get_by_label("tables").fill('["orders"]')
-    main.get_by_label("If it runs already").select_option("allow_all")
+    main.get_by_label("If it runs already").select_option("buffer_one")
     main.get_by_label("Reason").fill("by hand")
     main.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_text("A run was asked for.")).to_be_visible()
@@ -132,17 +136,23 @@ def test_arguments_without_a_schema_are_json(site: Site) -> None:
     page.get_by_label("Arguments").fill('{"day": 1}')
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_text("A run was asked for.")).to_be_visible()
-    assert site.value("SELECT args FROM pgcron.requests WHERE job = 'weekly-report' AND state = 'PENDING'") == {"day": 1}
+    assert site.value("SELECT args FROM pgcron.requests WHERE job = 'weekly-report' AND state = 'PENDING'") == {
+        "day": 1
+    }
 
 
 def test_arguments_that_are_sql_need_their_permission(site: Site) -> None:
-    site.do("INSERT INTO pgcron.cron_job (name, schedule, handler, args) VALUES ('by-sql', '@yearly', 'pgcron.sql', '{\"command\": \"SELECT 1\"}')")
+    site.do(
+        "INSERT INTO pgcron.cron_job (name, schedule, handler, args) VALUES ('by-sql', '@yearly', 'pgcron.sql', '{\"command\": \"SELECT 1\"}')"
+    )
     page = site.tab("operator", scripts=False).open("/jobs/by-sql/run")
     expect(page.locator("main")).to_contain_text("needs the permission cron.sql.edit")
     session = site.people.session(site.url, "operator", "operator")
     forged = {"csrf": session.csrf or "", "with": "1", "force": "1", "args": json.dumps({"command": "DROP TABLE x"})}
     session.http.post("/jobs/by-sql/run", data=forged, headers={"Origin": site.url})
-    assert site.value("SELECT coalesce(max(args::text), 'its own') FROM pgcron.requests WHERE job = 'by-sql'") == "its own"
+    assert (
+        site.value("SELECT coalesce(max(args::text), 'its own') FROM pgcron.requests WHERE job = 'by-sql'") == "its own"
+    )
 
 
 def test_a_job_says_what_keeps_it(site: Site) -> None:
@@ -176,11 +186,13 @@ def test_a_job_is_deleted_by_whoever_writes_its_name(site: Site) -> None:
     expect(page.locator("#problem-confirm")).to_contain_text("'Gone' is not the name of this job")
     assert page.get_by_label("Its name").input_value() == "Gone"
     page.get_by_label("Its name").fill("gone")
-    page.get_by_label("Reason").fill("nobody wants it")
+    page.get_by_label("Reason", exact=True).fill("nobody wants it")
     page.get_by_role("button", name="Delete").click()
     expect(page).to_have_url(f"{site.url}/jobs")
     assert site.value("SELECT count(*) FROM pgcron.cron_job WHERE name = 'gone'") == 0
-    assert site.value("SELECT reason FROM pgcron.audit WHERE job = 'gone' AND action = 'job_deleted'") == "nobody wants it"
+    assert (
+        site.value("SELECT reason FROM pgcron.audit WHERE job = 'gone' AND action = 'job_deleted'") == "nobody wants it"
+    )
 
 
 def test_tabs_tell_of_its_times_its_definition_and_its_changes(site: Site) -> None:

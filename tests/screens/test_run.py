@@ -18,7 +18,9 @@ from support.runs import begin_run, end_run, write_lines, write_many_lines
 
 Connection = psycopg.Connection[Any]
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}\x1b]0;x\x07\x1b[31m</span>"
-COLOURED = "\x1b[1;31mred\x1b[0m plain \x1b[38;5;4mblue\x1b[39m \x1b[48;2;1;2;3mtrue\x1b[49m\x1b[4munder\x1b[24m\x1b[2K end"
+COLOURED = (
+    "\x1b[1;31mred\x1b[0m plain \x1b[38;5;4mblue\x1b[39m \x1b[48;2;1;2;3mtrue\x1b[49m\x1b[4munder\x1b[24m\x1b[2K end"
+)
 
 
 @pytest.fixture
@@ -63,7 +65,9 @@ def test_output_comes_once_and_in_order_also_over_an_interruption(site: Site, db
     assert tab.troubles == []
 
 
-def test_fifty_thousand_lines_are_searched_and_linked_to_with_few_rows(site: Site, db: Connection, record_property: Any) -> None:
+def test_fifty_thousand_lines_are_searched_and_linked_to_with_few_rows(
+    site: Site, db: Connection, record_property: Any
+) -> None:
     run = begin_run(db, "weekly-report")
     write_many_lines(db, run, 50_000)
     end_run(db, run)
@@ -79,7 +83,12 @@ def test_fifty_thousand_lines_are_searched_and_linked_to_with_few_rows(site: Sit
     page.get_by_label("Search the output").fill("")
     page.get_by_role("button", name="Jump to the end").click()
     expect(page.locator("#L50000")).to_be_visible()
-    assert page.evaluate("() => { const b = document.getElementById('log-lines'); return b.scrollHeight - b.scrollTop - b.clientHeight }") < 40
+    assert (
+        page.evaluate(
+            "() => { const b = document.getElementById('log-lines'); return b.scrollHeight - b.scrollTop - b.clientHeight }"
+        )
+        < 40
+    )
     assert page.locator("#log-lines .log-line").count() <= 2000
 
 
@@ -108,7 +117,9 @@ def test_levels_gaps_and_colours_are_the_same_with_and_without_scripts(site: Sit
     end_run(db, run)
     page, plain = site.tab().open(f"/runs/{run}"), site.tab(scripts=False).open(f"/runs/{run}")
     page.wait_for_selector("#log-lines[data-is-taken]")
-    inside = "els => els.map(el => [el.className, [...el.querySelectorAll('span')].map(s => [s.className, s.textContent])])"
+    inside = (
+        "els => els.map(el => [el.className, [...el.querySelectorAll('span')].map(s => [s.className, s.textContent])])"
+    )
     shown = page.locator("#log-lines .log-line > span").evaluate_all(inside)
     assert shown == plain.locator("#log-lines .log-line > span").evaluate_all(inside)
     assert shown[1][1] == [["ansi-bold ansi-1", "red"], ["ansi-4", "blue"], ["ansi-under", "under"]]
@@ -131,7 +142,11 @@ def test_without_scripts_there_are_the_last_thousand_lines_and_a_file_with_all(s
     expect(page.locator("#log")).to_contain_text("Shown are the last 1\u202f000 lines.")
     answer = site.people.session(site.url, "viewer", "viewer").http.get(f"/runs/{run}/output.txt")
     lines = answer.text.splitlines()
-    assert (len(lines), lines[0].split(" ", 2)[1:], answer.headers["content-disposition"].startswith("attachment")) == (2500, ["INFO", "batch 1 was copied"], True)
+    assert (len(lines), lines[0].split(" ", 2)[1:], answer.headers["content-disposition"].startswith("attachment")) == (
+        2500,
+        ["INFO", "batch 1 was copied"],
+        True,
+    )
 
 
 def test_a_run_is_asked_to_end_then_ended_by_force_and_repeated(site: Site, db: Connection) -> None:
@@ -148,14 +163,18 @@ def test_a_run_is_asked_to_end_then_ended_by_force_and_repeated(site: Site, db: 
     page = tab.open(f"/runs/{run}")
     page.get_by_role("button", name="Run again").click()
     expect(page.get_by_text("Another run was asked for.")).to_be_visible()
-    assert site.value("SELECT args FROM pgcron.requests WHERE job = 'purge-carts' AND state = 'PENDING'") == {"days": 30}
+    assert site.value("SELECT args FROM pgcron.requests WHERE job = 'purge-carts' AND state = 'PENDING'") == {
+        "days": 30
+    }
     site.do("SELECT pgcron.disable('purge-carts', 'no more')")
     page = tab.open(f"/runs/{run}")
     expect(page.get_by_role("button", name="Run again")).to_be_disabled()
 
 
 def test_a_failure_is_told_with_its_kind_its_last_success_and_its_tree(site: Site, db: Connection) -> None:
-    page = site.tab().open(f"/runs/{site.value('SELECT run_id FROM pgcron.runs WHERE job = %s ORDER BY seq DESC LIMIT 1', 'send-invoices')}")
+    page = site.tab().open(
+        f"/runs/{site.value('SELECT run_id FROM pgcron.runs WHERE job = %s ORDER BY seq DESC LIMIT 1', 'send-invoices')}"
+    )
     error = page.locator("section[aria-labelledby=error]")
     expect(error).to_contain_text("the mail server refused")
     expect(error.get_by_role("link", name=re.compile("The same [0-9]+ times"))).to_be_visible()

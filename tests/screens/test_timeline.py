@@ -30,11 +30,15 @@ def test_minutes_over_capacity_are_hatched_and_tell_their_jobs_and_quiet_minutes
         page.keyboard.press("t")
         expect(page.locator("h1")).to_have_text("Timeline")
         page.get_by_role("link", name="1h", exact=True).click()
-        expect(page.locator("section[aria-labelledby=load]")).to_contain_text(re.compile("Room for 16 at a time; [67] minutes are over it"))
+        expect(page.locator("section[aria-labelledby=load]")).to_contain_text(
+            re.compile("Room for 16 at a time; [67] minutes are over it")
+        )
         assert page.locator("rect[fill='url(#hatch)']").count() in (6, 7)
         columns = page.locator("section[aria-labelledby=load] svg a")
         expect(columns).to_have_count(60)
-        busiest = columns.filter(has=page.locator("rect")).evaluate_all("all => all.map(a => parseInt(a.getAttribute('aria-label').match(/: ([0-9]+) start/)[1]))")
+        busiest = columns.filter(has=page.locator("rect")).evaluate_all(
+            "all => all.map(a => parseInt(a.getAttribute('aria-label').match(/: ([0-9]+) start/)[1]))"
+        )
         columns.nth(busiest.index(max(busiest))).click()
         chosen = page.locator("section[aria-labelledby=minute]")
         expect(chosen).to_contain_text("crowd-1")
@@ -63,7 +67,10 @@ def test_the_week_is_walked_by_arrows_and_opens_an_hour(site: Site) -> None:
         cells.first.focus()
         for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft", "End"):
             page.keyboard.press(key)
-        assert page.evaluate("[document.activeElement.dataset.row, document.activeElement.dataset.column]") == ["1", "23"]
+        assert page.evaluate("[document.activeElement.dataset.row, document.activeElement.dataset.column]") == [
+            "1",
+            "23",
+        ]
         cells.nth(53).click()
         minutes = page.locator("section[aria-labelledby=hour] td a")
         expect(minutes).to_have_count(60)

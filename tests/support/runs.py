@@ -20,7 +20,9 @@ FROM pgcron.cron_job j WHERE j.name = %(job)s RETURNING id, seq
 """
 
 
-def begin_run(connection: Connection, job: str, *, cause: str = "manual", args: dict[str, Any] | None = None) -> uuid.UUID:
+def begin_run(
+    connection: Connection, job: str, *, cause: str = "manual", args: dict[str, Any] | None = None
+) -> uuid.UUID:
     """A run that goes on."""
     params = {"job": job, "cause": cause, "by": "web:ana" if cause == "manual" else None, "args": Jsonb(args or {})}
     row = connection.execute(BEGIN, params).fetchone()
@@ -30,14 +32,29 @@ def begin_run(connection: Connection, job: str, *, cause: str = "manual", args: 
     return found
 
 
-def end_run(connection: Connection, run: uuid.UUID, *, error: str | None = None, result: Any = None, took_ms: int = 1200) -> None:
+def end_run(
+    connection: Connection, run: uuid.UUID, *, error: str | None = None, result: Any = None, took_ms: int = 1200
+) -> None:
     connection.execute(
         "UPDATE pgcron.cron_log SET status = %s, reason = %s, error = %s, result = %s, duration = %s, completed_at = clock_timestamp(), finish_token = gen_random_uuid() WHERE id = %s",
-        ("FAILED" if error else "SUCCESS", "error" if error else None, error, None if result is None else Jsonb(result), took_ms, run),
+        (
+            "FAILED" if error else "SUCCESS",
+            "error" if error else None,
+            error,
+            None if result is None else Jsonb(result),
+            took_ms,
+            run,
+        ),
     )
 
 
-def write_lines(connection: Connection, run: uuid.UUID, lines: Sequence[tuple[int, str, str | None, str]], *, is_complete: bool = False) -> None:
+def write_lines(
+    connection: Connection,
+    run: uuid.UUID,
+    lines: Sequence[tuple[int, str, str | None, str]],
+    *,
+    is_complete: bool = False,
+) -> None:
     """lines: number, stream, level, text."""
     with connection.cursor() as cursor:
         cursor.executemany(

@@ -5,13 +5,13 @@ A bar is as long as the job's runs usually take (p50), with a whisker to p95; ba
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from pgcron_admin.forecast import MINUTE, Group, Load
+from pgcron_admin.forecast import MINUTE, UNKNOWN_MS, Group, Load
 from pgcron_admin.screens.axis import Axis
 from pgcron_admin.screens.views import job_path
 
@@ -22,6 +22,8 @@ MINUTE_JOBS_MOST = 50
 NEARBY_MINUTES, QUIET_SHOWN = 30, 3
 LOAD_HEIGHT = 84
 
+# Seconds since 1970, p50 and p95 in ms, and how many jobs begin then.
+Start = tuple[int, float | None, float | None, int]
 Durations = Mapping[UUID, tuple[float | None, float | None]]
 
 
@@ -119,30 +121,36 @@ def job_lanes(axis: Axis, jobs: Sequence[tuple[UUID, str, Group]], durations: Du
     lanes = []
     for id_, name, group in jobs:
         p50, p95 = durations.get(id_, (None, None))
-        bars = bars_of(axis, [(start, p50, p95) for start in group.starts])
+        bars = bars_of(axis, [(start, p50, p95, 1) for start in group.starts])
         lanes.append(Lane(name, job_path(name, id_), bars, len(group.starts), p50, p95))
     return lanes
 
 
-def tag_lanes(axis: Axis, jobs: Sequence[tuple[UUID, str, Group]], tags: Mapping[UUID, Sequence[str]]) -> list[Lane]:
-    """The busiest first. Lengths are the jobs' means: there may be thousands behind a lane."""
-    starts: dict[str, list[tuple[int, float | None, float | None]]] = defaultdict(list)
-    for id_, _, group in jobs:
-        mean = next((member.mean_ms for member in group.members if member.id == str(id_)), None)
-        for tag in tags.get(id_) or ["no tag"]:
-            starts[tag] += [(start, mean, None) for start in group.starts]
-    order = sorted(starts, key=lambda tag: (-len(starts[tag]), tag))
+def tag_lanes(axis: Axis, groups: Sequence[Group], tags: Mapping[UUID, Sequence[str]]) -> list[Lane]:
+    """The busiest first. Lengths are the means of the jobs that begin together: there may be thousands behind a lane."""
+    starts: dict[str, list[Start]] = defaultdict(list)
+    totals: Counter[str] = Counter()
+    for group in groups:
+        means: dict[str, list[float]] = defaultdict(list)
+        for member in group.members:
+            for tag in tags.get(UUID(member.id)) or ["no tag"]:
+                means[tag].append(member.mean_ms or UNKNOWN_MS)
+        for tag, known in means.items():
+            length = sum(known) / len(known)
+            starts[tag] += [(start, length, None, len(known)) for start in group.starts]
+            totals[tag] += len(known) * len(group.starts)
+    order = sorted(starts, key=lambda tag: (-totals[tag], tag))
     return [
-        Lane(tag, None, bars_of(axis, sorted(starts[tag], key=lambda it: it[0])), len(starts[tag]), None, None)
+        Lane(tag, None, bars_of(axis, sorted(starts[tag], key=lambda it: it[0])), totals[tag], None, None)
         for tag in order
     ]
 
 
-def bars_of(axis: Axis, starts: Sequence[tuple[int, float | None, float | None]]) -> list[LaneBar]:
-    """starts: in order, each with its p50 and p95."""
+def bars_of(axis: Axis, starts: Sequence[Start]) -> list[LaneBar]:
+    """starts: in order."""
     bars: list[LaneBar] = []
     second = 100 / axis.length.total_seconds()
-    for start, p50, p95 in starts:
+    for start, p50, p95, count in starts:
         at = datetime.fromtimestamp(start, UTC)
         if not axis.begin <= at < axis.end:
             continue
@@ -151,11 +159,11 @@ def bars_of(axis: Axis, starts: Sequence[tuple[int, float | None, float | None]]
         if bars and x <= bars[-1].x + bars[-1].width + BAR_APART:
             last = bars[-1]
             bars[-1] = LaneBar(
-                last.x, round(max(x + width, last.x + last.width) - last.x, 3), None, last.count + 1, last.first
+                last.x, round(max(x + width, last.x + last.width) - last.x, 3), None, last.count + count, last.first
             )
         else:
             bars.append(
-                LaneBar(x, round(min(width, 100 - x), 3), None if whisker is None else round(whisker, 3), 1, at)
+                LaneBar(x, round(min(width, 100 - x), 3), None if whisker is None else round(whisker, 3), count, at)
             )
     return bars
 

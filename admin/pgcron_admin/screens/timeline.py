@@ -94,7 +94,7 @@ async def show_upcoming(
     async with database.read() as connection:
         fleet = await one(connection, queries.FLEET)
         tags = await all_tags(connection)
-        shown = await _lanes(connection, view, axis, jobs)
+        shown = await _lanes(connection, view, axis, found, jobs)
     row = lanes.load_row(axis, load, room.capacity)
     chosen = lanes.minute_jobs(axis, load, found.groups, _minute(at, begin), row.minutes if at else 1) if at else None
     return pages.show(
@@ -111,9 +111,9 @@ def _minute(text: str, otherwise: datetime) -> datetime:
         return otherwise
 
 
-async def _lanes(connection: Connection, view: View, axis: Axis, jobs: list[Any]) -> list[lanes.Lane]:
+async def _lanes(connection: Connection, view: View, axis: Axis, found: Found, jobs: list[Any]) -> list[lanes.Lane]:
     if view.by == "tag":
-        return lanes.tag_lanes(axis, jobs, await tags_of(connection, [id_ for id_, _, _ in jobs]))
+        return lanes.tag_lanes(axis, found.groups, await tags_of(connection, [id_ for id_, _, _ in jobs]))
     first = jobs[: lanes.LANES_MOST]
     return lanes.job_lanes(axis, first, await durations_of(connection, [id_ for id_, _, _ in first]))
 
