@@ -151,7 +151,7 @@ def test_a_thousand_runs_a_second_cost_an_open_page_a_request_a_second(
     thread.start()
     try:
         page.wait_for_function(
-            "() => /^(at least )?[0-9,]{5,}/.test(document.querySelector('[data-new-runs] span').textContent) || window.tooLong",
+            "() => /^(at least )?[0-9,]{5,}/.test(document.querySelector('[data-new-runs] span').textContent)",
             timeout=20_000,
             polling=100,
         )
@@ -161,7 +161,10 @@ def test_a_thousand_runs_a_second_cost_an_open_page_a_request_a_second(
     took = time.perf_counter() - began
     record_property(KEY, f"{made / took:.0f} runs/s for {took:.1f} s: {len(asked)} requests of an open page")
     assert made / took > 500
-    assert len(asked) <= took + 2
+    assert 0 < len(asked) <= took + 2
+    for run in running:
+        end_run(db, run)
+    expect(page.locator("tr[data-goes-on]")).to_have_count(0, timeout=5000)
     assert page.locator("tbody tr").count() == 50
     assert tab.troubles == []
 

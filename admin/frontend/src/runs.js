@@ -31,6 +31,8 @@ document.addEventListener("pgcron:runs", (event) => {
     // Ids are in the order of time: what is older than the newest here is no news, only further down.
     else if (!wanted.isOver && run.id > part.dataset.newest && matches(run, wanted)) fresh.add(run.id);
   }
+  // Of more runs than it tells of, those that go on here may have ended.
+  if (event.detail.more) for (const row of part.querySelectorAll("tr[data-goes-on]")) changed.add(row.id.slice(4));
   if (!wanted.isOver && fresh.size && !wanted.isNarrow) uncounted += event.detail.more;
   tell();
   ask();
