@@ -22,3 +22,8 @@ def test_axe_finds_nothing(site: Site, dark: bool) -> None:
             page = tab.open(path)
             page.evaluate(AXE.read_text("utf-8"))
             assert page.evaluate(ASK, RULES) == [], path
+    page = signed_in.open("/jobs/nightly-close")
+    page.get_by_role("link", name="Run with arguments").click()
+    page.locator("#run-dialog-title").wait_for()
+    page.evaluate(AXE.read_text("utf-8"))
+    assert page.evaluate(ASK, RULES) == [], "the dialog of a run"
