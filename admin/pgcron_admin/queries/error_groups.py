@@ -14,7 +14,7 @@ from pgcron_admin.database import Connection
 from pgcron_admin.queries.asking import all_rows
 from pgcron_admin.wire import Answer
 
-STRETCH = 20_000
+STRETCH, STRETCH_OF_RUN = 20_000, 2000
 GROUPS_MOST = 100
 JOBS_SHOWN = 5
 
@@ -35,11 +35,11 @@ FROM found f JOIN stretch n ON n.id = f.newest ORDER BY f.count DESC, f.last_at 
 """
 OF_RUN: LiteralString = f"""
 WITH own AS MATERIALIZED (SELECT {GROUP} AS id FROM pgcron.cron_log l WHERE l.id = %(run)s AND l.status = 'FAILED'),
-  stretch AS MATERIALIZED (SELECT l.job_id, l.reason, l.error, l.started_at FROM pgcron.cron_log l
-    WHERE l.status = 'FAILED' AND l.id >= pgcron.uuid_v7_at(%(since)s) ORDER BY l.id DESC LIMIT 5000)
-SELECT own.id, (SELECT count(*) FROM stretch l WHERE {GROUP} = own.id) AS count,
-  (SELECT count(DISTINCT l.job_id) FROM stretch l WHERE {GROUP} = own.id) AS jobs,
-  (SELECT min(l.started_at) FROM stretch l WHERE {GROUP} = own.id) AS first_at FROM own
+  stretch AS MATERIALIZED (SELECT l.job_id, l.started_at, {GROUP} AS id FROM (
+    SELECT l.job_id, l.reason, l.error, l.started_at FROM pgcron.cron_log l
+     WHERE l.status = 'FAILED' AND l.id >= pgcron.uuid_v7_at(%(since)s) ORDER BY l.id DESC LIMIT {STRETCH_OF_RUN}) l)
+SELECT own.id, x.count, x.jobs, x.first_at FROM own CROSS JOIN LATERAL (
+  SELECT count(*) AS count, count(DISTINCT s.job_id) AS jobs, min(s.started_at) AS first_at FROM stretch s WHERE s.id = own.id) x
 """
 
 
@@ -59,7 +59,7 @@ class ErrorGroup(Answer):
 
 
 class GroupOfRun(Answer):
-    """How often the same happened in the last days."""
+    """How often the same happened in the last days, among the newest 2,000 failures."""
 
     id: str
     count: int

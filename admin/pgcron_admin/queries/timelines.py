@@ -11,7 +11,7 @@ from pgcron_admin.database import Connection
 from pgcron_admin.queries.asking import all_rows
 from pgcron_admin.wire import Answer
 
-RUNS_MOST = 4000
+RUNS_MOST = 2000
 MISSES_MOST = 1000
 LONGEST = timedelta(hours=12)  # what began earlier and has ended since is not looked for
 
@@ -87,7 +87,7 @@ async def all_tags(connection: Connection) -> list[str]:
 
 
 async def past_runs(connection: Connection, begin: datetime, end: datetime, tag: str | None) -> list[PastRun]:
-    """That were under way in this time, by their start; the newest 4,000."""
+    """That were under way in this time, by their start; the newest 2,000."""
     params: dict[str, Any] = {"from": begin, "to": end, "tag": tag, "longest": LONGEST}
     return [PastRun(**row) for row in await all_rows(connection, RUNS, params)]
 
