@@ -65,4 +65,9 @@ def _seed_showcase(url: str) -> None:
 
 
 DEMO = World("demo", "pgcron_workers.demo.handlers:app", _seed_demo)
-SHOWCASE = World("showcase", "pgcron_workers.demo.showcase.app:app", _seed_showcase, "the first time, three months of history are written: some seconds")
+SHOWCASE = World(
+    "showcase",
+    "pgcron_workers.demo.showcase.app:app",
+    _seed_showcase,
+    "the first time, three months of history are written: some seconds",
+)
