@@ -149,6 +149,8 @@ def test_the_showcase_has_sixty_jobs_with_a_history_that_breaks_no_invariant_and
         assert int(demo.ask("SELECT count(*) FROM pgcron.cron_daily WHERE day < now() - interval '80 days'")) > 100
         assert demo.ask("SELECT count(*) FROM pgcron.check_invariants()") == "0"
         assert demo.ask("SELECT disabled_by FROM pgcron.job_status WHERE job = 'new-york-closing'") == "pgcron"
+    with Demo(folder, "--showcase", "--workers", "1") as again:
+        again.until_it_says(r"two-factor-token-cleanup#\d+  SUCCESS .* cause manual")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

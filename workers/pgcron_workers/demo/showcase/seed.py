@@ -20,7 +20,7 @@ COUNT = "SELECT counted, last FROM pgcron.count_some_runs(%s, 5000)"
 def seed_showcase(superuser_url: str, dice: int = DICE) -> int:
     """Nothing where there are jobs already. Returns how many runs it wrote."""
     with psycopg.connect(superuser_url) as connection:
-        if connection.execute("SELECT FROM pgcron.cron_job LIMIT 1").fetchone():
+        if connection.execute("SELECT id FROM pgcron.cron_job LIMIT 1").fetchone() is not None:
             return 0
     asyncio.run(_declare(superuser_url))
     with psycopg.connect(superuser_url) as connection:
