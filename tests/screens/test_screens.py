@@ -24,6 +24,10 @@ SCREENS = (
     "/jobs/nightly-close/schedule",
     "/jobs/gdpr-export/schedule",
     "/jobs?search=nothing-like-it",
+    "/jobs?open=send-invoices",
+    "/jobs/bulk?all=1&action=disable",
+    "/jobs/bulk",
+    "/bulk",
 )
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}"
 

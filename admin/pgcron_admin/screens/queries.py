@@ -10,6 +10,7 @@ CHIPS: tuple[State, ...] = ("failing", "running", "disabled", "locked", "overdue
 SORTS: dict[str, LiteralString] = {
     "name": "j.name", "next": "CASE WHEN j.is_enabled THEN j.next_run_at END", "last": "j.last_run_at",
     "rate": "j.success_count::double precision / nullif(j.success_count + j.failure_count, 0)", "duration": "j.average_duration",
+    "failures": "j.consecutive_failures", "owner": "j.owner",
 }  # fmt: skip
 PAGE = 50
 
@@ -35,6 +36,22 @@ FROM pgcron.cron_job j WHERE {FILTER}
 # By what stands in a path: a name, or an id.
 JOB_OF: LiteralString = "SELECT name, id FROM pgcron.cron_job WHERE name = %(key)s OR id::text = %(key)s ORDER BY name = %(key)s DESC LIMIT 1"
 JOBS_BY_ID: LiteralString = "SELECT s.* FROM pgcron.job_status s WHERE s.job_id = ANY (%(ids)s)"
+
+
+def still_matching(wanted: JobFilter) -> LiteralString:
+    """Of some jobs those that (still) match, and how many match in all."""
+    return f"""
+SELECT count(*) AS matching, coalesce(array_agg(j.id) FILTER (WHERE j.id = ANY (%(ids)s)), '{{}}') AS ids FROM pgcron.cron_job j WHERE {wanted.condition()}
+"""
+
+
+# Of some jobs what cron_daily knows of the last seven days (UTC), today included.
+WEEKS: LiteralString = """
+SELECT w.job_id, w.successes::double precision / nullif(w.successes + w.failures, 0) AS success_rate, pgcron.quantile(w.durations, 0.5) AS p50_ms,
+  pgcron.quantile(w.durations, 0.95) AS p95_ms
+FROM (SELECT d.job_id, sum(d.success_count) AS successes, sum(d.failure_count) AS failures, pgcron.histogram_sum(d.duration_histogram) AS durations
+        FROM pgcron.cron_daily d WHERE d.job_id = ANY (%(jobs)s) AND d.day > (clock_timestamp() AT TIME ZONE 'UTC')::date - 7 GROUP BY d.job_id) w
+"""
 JOB: LiteralString = """
 SELECT s.*, j.description, j.args, j.timeout_ms, j.max_attempts, j.overlap_policy, j.catchup_policy, j.is_idempotent, j.notify_on_failure,
   j.extra_schedules, j.excluded_schedules, j.runs_alone, j.min_version, j.origin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Router
 
 from pgcron_admin.assets import show_asset
-from pgcron_admin.screens import audit, entry, jobs, overview, runs, schedule, workers
+from pgcron_admin.screens import audit, bulk, entry, job_list, jobs, overview, runs, schedule, workers
 from pgcron_admin.screens.failures import PAGE_HANDLERS
 
 SCREEN_ROUTES = Router(
@@ -15,8 +15,14 @@ SCREEN_ROUTES = Router(
         entry.sign_in_here,
         entry.sign_out_here,
         overview.show_overview,
-        jobs.list_jobs,
-        jobs.show_rows,
+        job_list.list_jobs,
+        job_list.show_rows,
+        job_list.show_panel,
+        bulk.confirm_bulk,
+        bulk.begin_bulk,
+        bulk.list_bulks,
+        bulk.show_bulk,
+        bulk.cancel_bulk,
         jobs.show_job,
         *(jobs.deed(word) for word in jobs.DEEDS),
         schedule.edit_schedule,

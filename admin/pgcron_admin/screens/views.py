@@ -19,7 +19,7 @@ from pgcron_py.errors import InvalidSchedule
 from pgcron_py.timetable import sentence
 
 Row = dict[str, Any]
-RESERVED = (".", "..", "rows")  # a path cuts them, or means something else by them
+RESERVED = (".", "..", "rows", "bulk")  # a path cuts them, or means something else by them
 BARS, BAR_WIDTH, BAR_HEIGHT, SPARK_HEIGHT = 30, 5, 22, 24
 
 
@@ -32,8 +32,17 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Week:
+    """A job's last seven days; None where nothing succeeded in them."""
+
+    success_rate: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobLine:
-    """A job in the list."""
+    """A job in the list. matches: whether it still belongs to what was asked for."""
 
     name: str
     path: str
@@ -54,6 +63,9 @@ class JobLine:
     success_rate: float | None
     average_ms: float | None
     bars: Bars
+    week: Week
+    last_run: UUID | None
+    matches: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +104,14 @@ def job_path(name: str, job: UUID) -> str:
     return f"/jobs/{quote(name, safe='')}" if "/" not in name and name not in RESERVED else f"/jobs/{job}"
 
 
-def job_line(row: Row, runs: Sequence[Row]) -> JobLine:
+def job_line(row: Row, runs: Sequence[Row], week: Week = Week(), *, matches: bool = True) -> JobLine:
     return JobLine(
         name=row["job"], path=job_path(row["job"], row["job_id"]), id=row["job_id"], mark=job_mark(row), schedule=row["schedule"], words=words_of(row["schedule"], row["timezone"], row["job"]),
         zone=row["timezone"], tags=row["tags"], owner=row["owner"], is_locked=row["is_locked"], is_enabled=row["is_enabled"], why=why_of(row),
         last_at=row["last_started_at"], last_error=row["last_error"] if row["last_status"] == "FAILED" else None,
         last_mark=marks.of_run(row["last_status"], row["last_reason"]) if row["last_status"] else None,
         next_at=row["next_run_at"] if row["is_enabled"] else None, success_rate=row["success_rate"], average_ms=row["duration_average_ms"], bars=bars_of(runs),
+        week=week, last_run=row["last_run_id"], matches=matches,
     )  # fmt: skip
 
 
