@@ -5,4 +5,5 @@ import "./editor.js";
 import "./jobs.js";
 import "./keys.js";
 import "./live.js";
+import "./palette.js";
 import "./theme-switch.js";

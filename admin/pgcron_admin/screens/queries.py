@@ -89,16 +89,7 @@ SELECT * FROM pgcron.workers WHERE is_alive OR coalesce(ended_at, beat_at, start
 ORDER BY is_alive DESC, started_at DESC LIMIT 200
 """
 FLEET: LiteralString = "SELECT paused_at, paused_by, paused_reason, clock_timestamp() AS now FROM pgcron.cron_meta"
-RUNNING: LiteralString = "SELECT * FROM pgcron.running ORDER BY started_at LIMIT 20"
-UPCOMING: LiteralString = (
-    "SELECT starts_at, job, job_id, cause, is_skipped FROM pgcron.upcoming ORDER BY starts_at LIMIT 15"
-)
-HEALTH: LiteralString = "SELECT name, state, message FROM pgcron.health WHERE state <> 'ok'"
 FAILING: LiteralString = """
 SELECT job, job_id, consecutive_failures, last_error, last_completed_at, is_enabled, disabled_by, disabled_reason, disabled_at FROM pgcron.job_status
 WHERE consecutive_failures > 0 ORDER BY is_enabled, consecutive_failures DESC LIMIT 20
-"""
-DAY: LiteralString = """
-SELECT coalesce(sum(success_count), 0)::bigint AS successes, coalesce(sum(failure_count), 0)::bigint AS failures FROM pgcron.cron_daily
-WHERE day >= (clock_timestamp() AT TIME ZONE 'UTC')::date
 """

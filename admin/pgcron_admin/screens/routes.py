@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Router
 
 from pgcron_admin.assets import show_asset
-from pgcron_admin.screens import audit, bulk, entry, job_list, jobs, overview, runs, schedule, workers
+from pgcron_admin.screens import audit, bulk, entry, job_list, jobs, overview, palette, runs, schedule, workers
 from pgcron_admin.screens.failures import PAGE_HANDLERS
 
 SCREEN_ROUTES = Router(
@@ -33,6 +33,7 @@ SCREEN_ROUTES = Router(
         workers.list_workers,
         audit.list_entries,
         audit.revert_entry,
+        palette.show_choices,
         show_asset,
     ],
     exception_handlers=PAGE_HANDLERS,

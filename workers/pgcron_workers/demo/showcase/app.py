@@ -31,7 +31,9 @@ def work_of(sample: Sample) -> Work:
     async def work(ctx: JobContext, batch_size: int = 500, dry_run: bool = False) -> dict[str, int]:
         dice = random.Random(str(ctx.run_id))
         seconds = took_s(sample, dice)
-        breaks_at = dice.randrange(STEPS) if dice.random() < sample.failing else None
+        breaks_at = (
+            dice.randrange(STEPS) if sample.streak or dice.random() < sample.failing else None
+        )  # what fails goes on to
         done = 0
         ctx.log.info(
             "%s, in batches of %d%s", sample.description, batch_size, ", nothing is written" if dry_run else ""
