@@ -33,14 +33,12 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A job beside the list. steps: of `explain`."""
+    """A job beside the list."""
 
     line: views.JobLine
     description: str | None
     handler: str
-    last_reason: str | None
     upcoming: list[datetime]
-    steps: list[views.Row]
 
     def commands(self, base: str) -> list[tuple[str, str]]:
         """The same deed elsewhere: by SQL, by the command line, over the API."""
@@ -183,5 +181,4 @@ async def panel_of(connection: Connection, key: str) -> Panel | None:
     row = await one(connection, queries.JOB, {"job": job})
     (line,) = await _lines(connection, [row])
     upcoming = await one(connection, queries.NEXT_RUNS, {"name": name, "n": 5})
-    steps = await many(connection, queries.EXPLAIN, {"name": name})
-    return Panel(line, row["description"], row["handler"], row["last_reason"], upcoming["instants"], steps)
+    return Panel(line, row["description"], row["handler"], upcoming["instants"])

@@ -152,7 +152,7 @@ def _bar(run: Row, x: int) -> str:
     share = 0.3 if took is None else math.log10(max(took, 1)) / math.log10(3_600_000)
     height = 4 + round((BAR_HEIGHT - 4) * min(max(share, 0.0), 1.0))
     title = f"#{run['seq']:d} {mark.word}, {formats.duration(took)}"
-    bar = f'<rect x="{x}" y="{SPARK_HEIGHT - height}" width="4" height="{height}" rx="1" class="fill-{mark.tone}"><title>{title}</title></rect>'
+    bar = f'<rect x="{x}" y="{SPARK_HEIGHT - height}" height="{height}" class="fill-{mark.tone}"><title>{title}</title></rect>'
     if mark.tone == "failed":  # not by colour alone
-        bar += f'<rect x="{x}" y="0" width="4" height="2" rx="1" class="fill-failed"></rect>'
+        bar += f'<rect x="{x}" height="2" class="fill-failed"></rect>'
     return bar
