@@ -54,7 +54,7 @@ FROM (SELECT d.job_id, sum(d.success_count) AS successes, sum(d.failure_count) A
 """
 JOB: LiteralString = """
 SELECT s.*, j.description, j.args, j.timeout_ms, j.max_attempts, j.overlap_policy, j.catchup_policy, j.is_idempotent, j.notify_on_failure,
-  j.extra_schedules, j.excluded_schedules, j.runs_alone, j.min_version, j.origin
+  j.extra_schedules, j.excluded_schedules, j.runs_alone, j.min_version, j.origin, j.start_at, j.end_at, j.jitter_ms
 FROM pgcron.job_status s JOIN pgcron.cron_job j ON j.id = s.job_id WHERE s.job_id = %(job)s
 """
 # The last runs of some jobs, newest first: a probe of the index for each.
@@ -92,4 +92,8 @@ FLEET: LiteralString = "SELECT paused_at, paused_by, paused_reason, clock_timest
 FAILING: LiteralString = """
 SELECT job, job_id, consecutive_failures, last_error, last_completed_at, is_enabled, disabled_by, disabled_reason, disabled_at FROM pgcron.job_status
 WHERE consecutive_failures > 0 ORDER BY is_enabled, consecutive_failures DESC LIMIT 20
+"""
+BLACKOUTS_OF_JOB: LiteralString = """
+SELECT b.name, b.action, b.reason, b.schedule, b.timezone, b.starts_at, b.ends_at, b.duration_ms FROM pgcron.cron_blackout b, pgcron.cron_job j
+WHERE j.id = %(job)s AND (b.job_id = j.id OR b.job_id IS NULL AND (b.tag IS NULL OR b.tag = ANY (j.tags))) AND coalesce(b.ends_at, 'infinity') > clock_timestamp() ORDER BY b.name
 """
