@@ -32,6 +32,7 @@ SCREEN_ROUTES = Router(
         runs.show_run,
         workers.list_workers,
         audit.list_entries,
+        audit.show_entry,
         audit.revert_entry,
         palette.show_choices,
         show_asset,
