@@ -23,7 +23,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
 .PHONY: help
 help:  ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  PG=18|16|15      the PostgreSQL of the tests; 15 is Debian's (default 18)"
 	@echo "  ARGS='…'         further arguments of pgcron demo, of pytest, of the mutations or of the benchmarks"
@@ -83,6 +83,10 @@ bench: $(READY)  ## Run the benchmarks
 .PHONY: assets
 assets: $(READY)  ## Build the web admin's CSS and JavaScript, when their sources changed
 	@$(BIN)/python hatch_build.py
+
+.PHONY: screenshots
+screenshots: $(READY) assets  ## Make the pictures of the README and the docs; ARGS='--all DIR' one of each screen
+	$(BIN)/python tests/screens/screenshots.py $(ARGS)
 
 .PHONY: clean
 clean:  ## Remove .venv and what the tools left behind; the demo's data in .pgcron stays

@@ -1,6 +1,6 @@
-"""Live events and the cached list of jobs: memory, latency, and what they cost those who run jobs.
+"""Live events: memory, latency, and what they cost those who run jobs.
 
-    python benchmarks/streams.py [--only memory,latency,commits,cache] [--streams 500] [--jobs 10000] [--seconds 5] [--json]
+    python benchmarks/streams.py [--only memory,latency,commits] [--streams 500] [--jobs 10000] [--seconds 5] [--json]
 
 One embedded PostgreSQL 18 on a real disk, fsync on; the admin is a process of its own.
 
@@ -8,7 +8,6 @@ memory   what so many open streams take beyond none, and how long one change tak
 latency  from the commit to the event at a client: of a definition (heard of), and of what a run changes (looked for)
 commits  commits a second of updates as a finish makes them, by 8 clients: alone, with four admins that watch (as built), with a counter that notifies four times
          a second on another connection, and with a NOTIFY in each transaction (what is not done)
-cache    the list of all jobs: read, looked for changes, given
 """
 
 from __future__ import annotations
@@ -32,9 +31,6 @@ from typing import Any
 
 import psycopg
 
-from pgcron_admin.database import Database
-from pgcron_admin.job_cache import job_states
-from pgcron_admin.live.listener import Listener
 from pgcron_py.app.database import upgrade
 from pgcron_py.app.users import secret_hash
 from pgcron_py.embedded import EmbeddedServer
@@ -262,43 +258,7 @@ async def commits(bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
     return {name: {"per_second": value, "of_alone": value / medians["alone"]} for name, value in medians.items()}
 
 
-async def cache(bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
-    database, listener = Database(bench.url), Listener(bench.url)
-    kept = job_states(database, listener)
-    listener.start()
-    while not listener.is_listening:  # noqa: ASYNC110 - its own words are for those who follow it
-        await asyncio.sleep(0.01)
-
-    async def timed() -> float:
-        began = time.perf_counter()
-        await kept.jobs()
-        return (time.perf_counter() - began) * 1000
-
-    try:
-        first = await timed()
-        hits = [await timed() for _ in range(1000)]
-        looks, ones = [], []
-        for _ in range(20):
-            await asyncio.sleep(0.55)
-            looks.append(await timed())
-            heard = listener.heard
-            bench.connection.execute(
-                "UPDATE pgcron.cron_job SET description = %s WHERE id = %s",
-                (str(time.time()), random.choice(bench.ids)),
-            )
-            while listener.heard == heard:  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.001)
-            ones.append(await timed())
-        return {
-            "jobs": len(await kept.jobs()), "all_read_ms": first, "given_us": statistics.median(hits) * 1000, "looked_nothing_changed_ms": spread(looks),
-            "one_changed_ms": spread(ones),
-        }  # fmt: skip
-    finally:
-        await listener.close()
-        await database.close()
-
-
-MEASURES = {"memory": memory, "latency": latency, "commits": commits, "cache": cache}
+MEASURES = {"memory": memory, "latency": latency, "commits": commits}
 
 
 def main() -> None:

@@ -42,6 +42,7 @@ from pgcron_admin.openapi import describe_routes, openapi_routes
 from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
+from pgcron_admin.recent import Recent
 from pgcron_admin.screens.failures import page_or_problem
 from pgcron_admin.screens.rendering import Pages
 from pgcron_admin.screens.routes import SCREEN_ROUTES
@@ -68,6 +69,7 @@ class Parts:
     bulks: BulkRunner
     days: Days
     forecasts: Forecasts
+    recent: Recent
 
     @classmethod
     def of(cls, settings: AdminSettings) -> Parts:
@@ -79,7 +81,7 @@ class Parts:
             settings, database, stopping, metrics, Denials(database), Throttle(database, settings.signing_key, metrics),
             Passwords(metrics), Pages(settings, Assets.found()), Cursors(settings.signing_key), Identity(database, settings.session_idle), listener, hub,
             BulkRunner(database, settings, stopping),
-            Days(database), Forecasts(database, listener),
+            Days(database), Forecasts(database, listener), Recent(database, listener),
         )  # fmt: skip
 
     def dependencies(self) -> dict[str, Provide]:

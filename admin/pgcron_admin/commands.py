@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
@@ -34,6 +35,10 @@ DRAIN: LiteralString = "SELECT pgcron.drain_worker(%(id)s, %(reason)s) AS is_new
 BACKFILL: LiteralString = """
 SELECT pgcron.backfill(%(name)s, %(from_at)s, %(to_at)s, %(overlap)s, %(per_minute)s, %(reason)s) AS id
 """
+BEGIN_BULK: LiteralString = """
+SELECT pgcron.begin_bulk(%(action)s, %(params)s, %(chosen)s, %(jobs)s, %(subject)s, %(user)s, %(reason)s) AS id
+"""
+CANCEL_BULK: LiteralString = "SELECT pgcron.cancel_bulk(%(id)s, %(reason)s)"
 CANCEL_BACKFILL: LiteralString = "SELECT pgcron.cancel_backfill(%(id)s, %(reason)s) AS cancelled"
 
 Row = dict[str, Any]
@@ -138,6 +143,29 @@ async def run_now(
     with refusals_translated():  # in the block of the route, which words one of them itself
         id_: UUID = (await _one(connection, RUN_NOW, params))["id"]
     return id_
+
+
+async def begin_bulk(
+    connection: Connection,
+    principal: Principal,
+    action: str,
+    params: Row,
+    chosen: Row,
+    jobs: Sequence[UUID],
+    reason: str | None,
+) -> UUID:
+    """The bulk action's id. chosen: how its jobs were, for the record. Raises InvalidArguments for none, and for more than 20,000."""
+    told = {
+        "action": action, "params": Jsonb(params), "chosen": Jsonb(chosen), "jobs": list(jobs), "subject": principal.subject,
+        "user": principal.user_id, "reason": reason,
+    }  # fmt: skip
+    id_: UUID = (await _one(connection, BEGIN_BULK, told))["id"]
+    return id_
+
+
+async def cancel_bulk(connection: Connection, bulk_id: UUID, reason: str | None) -> None:
+    """Raises AlreadyEnded."""
+    await connection.execute(CANCEL_BULK, {"id": bulk_id, "reason": reason})
 
 
 async def _one(connection: Connection, statement: LiteralString, params: Row) -> Row:

@@ -59,10 +59,14 @@ SELECT pgcron.act_as(%(actor)s, %(reason)s, %(request_id)s, %(address)s), set_co
 
 
 class Database:
-    """url: a libpq URL. The database needn't be up yet; the pool opens at its first use and follows outages by itself."""
+    """url: a libpq URL. The database needn't be up yet; the pool opens at its first use and follows outages by itself.
+
+    written: transactions of this process that may have changed something.
+    """
 
     def __init__(self, url: str, pool_size: int = 10) -> None:
         self.url = checked_url(url)
+        self.written = 0
         self.pool: Pool = AsyncConnectionPool(
             self.url,
             kwargs={
@@ -93,9 +97,12 @@ class Database:
         self, principal: Principal, *, reason: str | None = None, request_id: str | None = None
     ) -> AsyncIterator[Connection]:
         """A transaction that writes; the audit names `principal`, and why. Raises as `read` does."""
-        async with self._begun(BEGIN_WRITE, WRITE_DEADLINE_S) as connection:
-            await act_as(connection, principal, reason, request_id or principal.request_id)
-            yield connection
+        try:
+            async with self._begun(BEGIN_WRITE, WRITE_DEADLINE_S) as connection:
+                await act_as(connection, principal, reason, request_id or principal.request_id)
+                yield connection
+        finally:
+            self.written += 1
 
     @asynccontextmanager
     async def _begun(self, begin: LiteralString, deadline: float) -> AsyncIterator[Connection]:

@@ -141,6 +141,18 @@ def test_a_short_demo_ends_by_itself_and_sums_up_and_the_next_one_goes_on_with_i
         assert second.ask("SELECT count(*) FROM demo.two_factor_token WHERE expires_at < now() - interval '1 h'") == "0"
 
 
+def test_the_showcase_has_sixty_jobs_with_a_history_that_breaks_no_invariant_and_goes_on(folder: Path) -> None:
+    with Demo(folder, "--showcase", "--workers", "1") as demo:
+        demo.until_it_says(r"two-factor-token-cleanup#\d+  SUCCESS .* cause manual")
+        assert demo.ask("SELECT count(*) FROM pgcron.cron_job") == "60"
+        assert int(demo.ask("SELECT count(*) FROM pgcron.runs")) > 80_000
+        assert int(demo.ask("SELECT count(*) FROM pgcron.cron_daily WHERE day < now() - interval '80 days'")) > 100
+        assert demo.ask("SELECT count(*) FROM pgcron.check_invariants()") == "0"
+        assert demo.ask("SELECT disabled_by FROM pgcron.job_status WHERE job = 'new-york-closing'") == "pgcron"
+    with Demo(folder, "--showcase", "--workers", "1") as again:
+        again.until_it_says(r"two-factor-token-cleanup#\d+  SUCCESS .* cause manual")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_everything_with_a_summary(folder: Path, number: signal.Signals) -> None:
     with Demo(folder, "--workers", "1") as demo:
@@ -181,7 +193,7 @@ def test_a_killed_worker_is_started_again_and_a_taken_port_is_passed_over(folder
         port = taken.getsockname()[1]
         with Demo(folder, "--port", str(port), "--workers", "1") as demo:
             demo.until_it_says(r"heartbeat#\d+  SUCCESS")
-            url = demo.until_it_says(r"admin:  (http://127.0.0.1:(\d+)/\S+)")
+            url = demo.until_it_says(r"admin:  (http://127.0.0.1:(\d+)/)")
             assert int(url[2]) > port
             wait_until(lambda: answers(url[1]), why=demo.everything_said)
             link = demo.until_it_says(r"sign in, once: (http://127.0.0.1:\d+/\S+)")[1]

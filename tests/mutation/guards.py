@@ -439,9 +439,9 @@ GUARDS = (
         ("tests/admin/test_events.py::test_a_client_that_reads_too_slowly_is_sent_away_and_nobody_waits_for_it",),
     ),
     Guard(
-        "cache: what was heard of is read", "admin/pgcron_admin/job_cache.py",
-        "self._heard == self._listener.heard and ", "",
-        ("tests/admin/test_job_cache.py::test_jobs_come_by_name_and_only_those_that_changed_are_read_again",),
+        "recent: a hint ends an answer", "admin/pgcron_admin/recent.py",
+        "kept.known == self._known() and ", "",
+        ("tests/admin/test_recent.py::test_a_hint_and_a_write_of_this_process_end_an_answer_even_while_it_is_being_read",),
     ),
     Guard(
         "web: a link is used once", "admin/pgcron_admin/controllers/sign_in.py",

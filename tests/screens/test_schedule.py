@@ -119,3 +119,50 @@ def test_without_scripts_it_looks_first_and_then_saves(site: Site) -> None:
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The schedule was changed.")).to_be_visible()
     assert schedule_of(site) == "15 6 * * *"
+
+
+def test_pickers_and_text_are_one(site: Site) -> None:
+    tab = site.tab()
+    page = tab.open(f"/jobs/{JOB}/schedule")
+    page.get_by_text("Pick it field by field").click()
+    expect(page.get_by_role("combobox", name="Minute")).to_have_value("0")
+    page.get_by_role("combobox", name="Hour").fill("4")
+    page.get_by_role("combobox", name="Weekday").fill("mon-fri")
+    expect(page.locator("#schedule")).to_have_value("0 4 * * mon-fri")
+    expect(page.locator("#sentence")).to_contain_text("At 04:00, Monday through Friday")
+    page.fill("#schedule", "15 6 1 * *")
+    expect(page.get_by_role("combobox", name="Day", exact=True)).to_have_value("1")
+    page.fill("#schedule", "@hourly")
+    expect(page.get_by_role("combobox", name="Minute")).to_have_value("")
+    assert tab.troubles == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_period_jitter_and_further_times_are_edited_too(site: Site, scripts: bool) -> None:
+    page = site.tab(scripts=scripts).open(f"/jobs/{JOB}/schedule")
+    page.get_by_text("From, until, jitter, further times").click()
+    page.fill("#timezone", "Europe/Berlin")
+    page.fill("#start", "2031-07-01 08:00")
+    page.fill("#jitter", "90")
+    page.fill("#extra", "30 12 * * sat\n45 12 * * sun")
+    page.fill("#excluded", "* * 25 12 *")
+    page.fill("#reason", "a summer shop")
+    if scripts:
+        expect(page.locator("section[aria-labelledby=next-runs] tbody tr").first).to_contain_text(
+            "Tue 2031-07-01 08:00:00 CEST"
+        )
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The schedule was changed.")).to_be_visible()
+    told = "SELECT format('%%s %%s %%s %%s', start_at AT TIME ZONE 'UTC', jitter_ms, extra_schedules, excluded_schedules) FROM pgcron.cron_job WHERE name = %s"
+    assert site.value(told, JOB) == '2031-07-01 06:00:00 90000 {"30 12 * * sat","45 12 * * sun"} {"* * 25 12 *"}'
+    page.goto(f"{site.url}/jobs/{JOB}/schedule")
+    expect(page.locator("#start")).to_have_value("2031-07-01 08:00")
+    page.fill("#start", "next summer")
+    page.fill("#reason", "try")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#problem")).to_contain_text("start: 'next summer' is no time")
+    expect(page.locator("#start")).to_have_attribute("aria-invalid", "true")
+    site.do(
+        'SELECT pgcron.alter_job(%s, \'{"start_at": null, "jitter_ms": 0, "extra_schedules": [], "excluded_schedules": []}\')',
+        JOB,
+    )

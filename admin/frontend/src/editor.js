@@ -1,3 +1,5 @@
+import htmx from "./htmx-global.js";
+
 // The schedule editor: a quiet minute is taken by a click, and the second zone begins as that of this browser.
 document.addEventListener("click", (event) => {
   const taken = event.target.closest("[data-take-schedule]")?.dataset.takeSchedule;
@@ -18,3 +20,20 @@ function takeMyZone() {
 }
 
 addEventListener("DOMContentLoaded", takeMyZone);
+
+// The pickers and the text are one: what is typed in one shows in the other. A text that is not five fields leaves the pickers empty.
+const picks = () => [...document.querySelectorAll("[data-pick]")];
+
+function toPicks() {
+  const fields = document.getElementById("schedule")?.value.trim().split(/\s+/) ?? [];
+  for (const pick of picks()) pick.value = fields.length === 5 && !fields[0].startsWith("@") ? fields[Number(pick.dataset.pick)] : "";
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.id === "schedule") return toPicks();
+  if (!event.target.matches("[data-pick]")) return;
+  const text = document.getElementById("schedule");
+  text.value = picks().map((pick) => pick.value.trim().replace(/\s+/g, "") || "*").join(" ");
+  htmx.trigger(text, "picked"); // not "input": that would write into the picker that is being typed in
+});
+addEventListener("DOMContentLoaded", toPicks);

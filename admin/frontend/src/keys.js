@@ -1,4 +1,5 @@
 // The keyboard. Single letters rest while somebody types, and can be switched off (WCAG 2.1.4).
+import { chooseRow, closePanel } from "./jobs.js";
 import { toggleLive } from "./live.js";
 import { switchTheme } from "./theme-switch.js";
 
@@ -60,7 +61,11 @@ document.addEventListener("keydown", (event) => {
     switchTheme();
   } else if (key === ".") {
     toggleLive();
-  } else if ("rpel".includes(key) && key.length === 1) {
+  } else if (key === "x" || key === "X") {
+    chooseRow(key === "X");
+  } else if (key === "Escape") {
+    if (!closePanel()) return;
+  } else if ("rpelo".includes(key) && key.length === 1) {
     press(key);
   } else {
     return;

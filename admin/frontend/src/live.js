@@ -2,6 +2,7 @@
 //
 //   <body data-events="/api/events">                     where the stream is
 //   <tbody data-live="jobs" data-part="/jobs/rows">      its rows are #job-<id>; changed ones are asked for: /jobs/rows?ids=a,b
+//   <aside data-live="jobs" data-only="<id>" …>          only when that job changed
 //   <main data-live="job:<id>" data-part="/jobs/x">      the whole part is asked for again, as it stands under the same id
 //
 // A hidden tab has no stream. Rows are never moved: the order is that of the page as it was asked for.
@@ -9,6 +10,7 @@ import htmx from "./htmx-global.js";
 import { openStream } from "./stream.js";
 
 const COALESCE_MS = 30;
+const NEW_MS = 3000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const badge = () => document.getElementById("live");
 
@@ -18,6 +20,7 @@ let attempt = 0;
 let timer = null;
 let isPaused = false;
 let staleSince = null;
+let askedForNew = 0;
 const waiting = new Map(); // element -> ids of changed rows
 
 function topics() {
@@ -104,10 +107,15 @@ function changed(topic, told) {
   for (const id of told.removed) document.getElementById(`job-${id}`)?.classList.add("no-longer-matches");
   for (const part of partsOf(topic)) {
     if (!part.querySelector("[id^=job-]")) {
-      later(part, []); // it tells of jobs together
+      const only = part.dataset.only; // of one job, else it tells of jobs together
+      if (!only || told.jobs.some((job) => job.id === only)) later(part, []);
       continue;
     }
     const ids = told.jobs.map((job) => job.id).filter((id) => document.getElementById(`job-${id}`));
+    if (ids.length < told.jobs.length && part.dataset.tellsNew !== undefined && Date.now() - askedForNew > NEW_MS) {
+      askedForNew = Date.now();
+      ids.push("new"); // there may be jobs that belong here and aren't: the answer says how many
+    }
     if (ids.length) later(part, ids);
   }
 }
@@ -132,7 +140,7 @@ function standsAs({ job, run }) {
 
 function refreshAll() {
   for (const part of document.querySelectorAll("[data-part]")) {
-    const rows = [...part.querySelectorAll("[id^=job-]")].map((row) => row.id.slice(4));
+    const rows = [...part.querySelectorAll("tr[id^=job-]")].map((row) => row.id.slice(4));
     later(part, rows);
   }
 }

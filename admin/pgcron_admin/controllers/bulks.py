@@ -10,25 +10,24 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from psycopg.types.json import Jsonb
 
+from pgcron_admin import commands
 from pgcron_admin.bulk_runner import NEEDED, BulkRunner
 from pgcron_admin.controllers.job_changes import ReasonBody
 from pgcron_admin.cursors import Cursor, Cursors, Limit, link_to_next
-from pgcron_admin.database import Connection, Database
+from pgcron_admin.database import Database
 from pgcron_admin.definitions import Overlap, Word
 from pgcron_admin.once import once
 from pgcron_admin.parameters import IdempotencyKey, Reason, checked_instant
 from pgcron_admin.permissions import demand, requires
 from pgcron_admin.principal import Permission, Principal
-from pgcron_admin.queries.asking import all_rows
 from pgcron_admin.queries.bulks import (
-    MATCHING,
     Action,
     BulkAnswer,
     BulkItemAnswer,
     Outcome,
     bulk_of,
+    jobs_matching,
     page_of_bulks,
     page_of_items,
 )
@@ -36,10 +35,6 @@ from pgcron_admin.queries.jobs import JobFilter, State
 from pgcron_admin.wire import Body
 from pgcron_py.errors import InvalidArguments
 
-BEGIN = (
-    "SELECT pgcron.begin_bulk(%(action)s, %(params)s, %(chosen)s, %(jobs)s, %(subject)s, %(user)s, %(reason)s) AS id"
-)
-CANCEL = "SELECT pgcron.cancel_bulk(%(id)s, %(reason)s)"
 NEEDS = {"tag": "tag", "untag": "tag", "notify": "value"}
 Short = Annotated[str, msgspec.Meta(max_length=200)]
 
@@ -112,25 +107,15 @@ async def create_bulk(
     async with database.transaction(principal, reason=data.reason) as connection:
 
         async def begin() -> BulkAnswer:
-            row = {
-                "action": data.action, "params": Jsonb(params), "chosen": Jsonb(chosen), "jobs": await _jobs(connection, data),
-                "subject": principal.subject, "user": principal.user_id, "reason": data.reason,
-            }  # fmt: skip
-            made = await (await connection.execute(BEGIN, row)).fetchone()
-            assert made is not None
-            return await bulk_of(connection, made["id"])
+            jobs = (
+                (data.jobs or []) if data.filter is None else await jobs_matching(connection, data.filter.job_filter())
+            )
+            id_ = await commands.begin_bulk(connection, principal, data.action, params, chosen, jobs, data.reason)
+            return await bulk_of(connection, id_)
 
         answer = await once(connection, request, idempotency_key, BulkAnswer, begin)
     bulks.wake()
     return answer
-
-
-async def _jobs(connection: Connection, data: BulkBody) -> list[UUID]:
-    if data.filter is None:
-        return data.jobs or []
-    wanted = data.filter.job_filter()
-    rows = await all_rows(connection, MATCHING.format(condition=wanted.condition()), wanted.params())
-    return [row["id"] for row in rows]
 
 
 @get("/bulk", guards=[requires(Permission.VIEW)])
@@ -184,5 +169,5 @@ async def cancel_bulk(
         action = (await bulk_of(connection, bulk_id)).action
     await demand(request, NEEDED[action])
     async with database.transaction(principal, reason=reason) as connection:
-        await connection.execute(CANCEL, {"id": bulk_id, "reason": reason})
+        await commands.cancel_bulk(connection, bulk_id, reason)
         return await bulk_of(connection, bulk_id)

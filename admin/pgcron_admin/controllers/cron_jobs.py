@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get, patch, post
+from litestar import MediaType, Request, Response, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import structs
@@ -44,6 +44,7 @@ from pgcron_admin.queries.jobs import (
 )
 from pgcron_admin.queries.runs import RunAnswer, RunFilter, Status, page_of_runs
 from pgcron_admin.queries.statistics import StatisticsAnswer, statistics_of
+from pgcron_admin.recent import Recent
 from pgcron_admin.settings import AdminSettings
 from pgcron_admin.wire import Answer, Body
 from pgcron_py.errors import InvalidSchedule, JobDisabled, UnknownTimeZone
@@ -115,6 +116,7 @@ async def list_jobs(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     cursors: NamedDependency[Cursors],
+    recent: NamedDependency[Recent],
     search: Annotated[str | None, words("A part of name, description, handler or tags.")] = None,
     name: Annotated[str | None, words("Exactly this name.")] = None,
     tag: Tags = None,
@@ -131,9 +133,17 @@ async def list_jobs(
     wanted = JobFilter(
         search=search, name=name, tags=tag, handler=handler, queue=queue, owner=owner, state=job_state, is_enabled=enabled
     )  # fmt: skip
-    async with database.read() as connection:
-        rows, following = await page_of_jobs(connection, wanted, sort, limit, cursor, cursors)
-    return Response([job_answer(row, principal) for row in rows], headers=link_to_next(request, following))
+
+    async def read() -> tuple[bytes, str | None]:
+        async with database.read() as connection:
+            rows, following = await page_of_jobs(connection, wanted, sort, limit, cursor, cursors)
+        return msgspec.json.encode([job_answer(row, principal) for row in rows]), following
+
+    # What is shown differs by that permission alone.
+    key = ("cron-jobs", request.scope["query_string"], principal.may(Permission.SCHEDULE_EDIT))
+    page, following = await recent.answer(key, read)
+    encoded = cast("list[JobAnswer]", page)  # JSON already: Litestar sends bytes as they are
+    return Response(encoded, media_type=MediaType.JSON, headers=link_to_next(request, following))
 
 
 @get("/cron-jobs/facets", guards=[requires(Permission.VIEW)])

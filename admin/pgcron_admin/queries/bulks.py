@@ -10,6 +10,7 @@ from pgcron_admin.cursors import Cursors
 from pgcron_admin.database import Connection
 from pgcron_admin.problems import code_of
 from pgcron_admin.queries.asking import Row, all_rows
+from pgcron_admin.queries.jobs import JobFilter
 from pgcron_admin.wire import Answer
 from pgcron_py.errors import InvalidArguments, LockNotAvailable, NotFound
 from pgcron_py.storage.sqlstates import ERROR_OF_SQLSTATE
@@ -78,6 +79,12 @@ async def bulk_of(connection: Connection, bulk_id: UUID) -> BulkAnswer:
     if row is None:
         raise NotFound(f"Bulk action with ID {bulk_id} not found", hint="they are kept for 90 days")
     return BulkAnswer(**row)
+
+
+async def jobs_matching(connection: Connection, wanted: JobFilter) -> list[UUID]:
+    """One more than a bulk action takes, if there are more."""
+    rows = await all_rows(connection, MATCHING.format(condition=wanted.condition()), wanted.params())
+    return [row["id"] for row in rows]
 
 
 async def page_of_bulks(

@@ -63,7 +63,7 @@ COLUMNS: LiteralString = """
 """
 FILTER: LiteralString = """
   (%(search)s::text IS NULL OR j.name ILIKE %(search)s OR j.description ILIKE %(search)s OR j.handler ILIKE %(search)s
-    OR array_to_string(j.tags, ' ') ILIKE %(search)s)
+    OR array_to_string(j.tags, ' ') ILIKE %(search)s OR j.owner ILIKE %(search)s)
   AND (%(name)s::text IS NULL OR j.name = %(name)s) AND (%(tags)s::text[] IS NULL OR j.tags @> %(tags)s)
   AND (%(handler)s::text IS NULL OR j.handler = %(handler)s) AND (%(queue)s::text IS NULL OR j.queue = %(queue)s)
   AND (%(owner)s::text IS NULL OR j.owner = %(owner)s) AND (%(is_enabled)s::boolean IS NULL OR j.is_enabled = %(is_enabled)s)

@@ -56,6 +56,13 @@ WHERE j.success_count >= 5 AND r.running_ms > GREATEST(3 * j.average_duration, 3
 """
 
 
+# Of the day before, as it is kept: by the UTC day, so it is what yesterday was, not the 24 hours before these.
+YESTERDAY: LiteralString = """
+SELECT sum(d.success_count)::double precision / nullif(sum(d.success_count + d.failure_count), 0) AS success_rate
+FROM pgcron.cron_daily d WHERE d.day = (%(to)s::timestamptz AT TIME ZONE 'UTC')::date - 1
+"""
+
+
 class HealthCheckAnswer(Answer):
     """One check: what was found, in words, and the figures behind it."""
 
@@ -115,6 +122,8 @@ class StuckRun(Answer):
 class Day(Answer):
     """Of the last 24 hours. isTruncated: there were more than half a million runs, and these are the newest.
 
+    successRateYesterday: of the UTC day before this one; null when nothing ended on it.
+
     missed: occurrences without a run, by reason. lag: from an occurrence to its start, of the last hour; null without runs by schedule.
     """
 
@@ -125,6 +134,7 @@ class Day(Answer):
     failed: int
     timed_out: int
     success_rate: float | None
+    success_rate_yesterday: float | None
     is_truncated: bool
     missed: dict[str, int]
     lag_p50_ms: float | None
@@ -137,13 +147,15 @@ async def day_of(connection: Connection) -> Day:
     rows = await (await connection.execute(DAY, bounds | {"most": RUNS_MOST})).fetchall()
     lag = await _row(connection, LAG, {"to": bounds["to"], "most": LAG_MOST})
     missed = await (await connection.execute(MISSED, {"from": bounds["from"]})).fetchall()
+    yesterday = await _row(connection, YESTERDAY, {"to": bounds["to"]})
     succeeded, failed, timed_out, running = (
         sum(row[name] for row in rows) for name in ("succeeded", "failed", "timed_out", "running")
     )
     ended = succeeded + failed + timed_out
     return Day(
         from_=bounds["from"], to=bounds["to"], runs=ended + running, succeeded=succeeded, failed=failed, timed_out=timed_out,
-        success_rate=succeeded / ended if ended else None, is_truncated=ended + running >= RUNS_MOST,
+        success_rate=succeeded / ended if ended else None,
+        success_rate_yesterday=yesterday["success_rate"], is_truncated=ended + running >= RUNS_MOST,
         missed={row["reason"]: row["count"] for row in missed}, lag_p50_ms=lag["p50"], lag_p95_ms=lag["p95"],
         buckets=[BucketAnswer(**row) for row in rows],
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 Tone = Literal["success", "failed", "running", "waiting", "idle"]
@@ -23,6 +24,7 @@ REASONS = {
 }  # fmt: skip
 
 
+@cache  # a few dozen of them, asked for 1,500 times a page
 def of_run(status: str, reason: str | None, *, was_skipped: bool = False) -> Mark:
     if status == "RUNNING":
         return Mark("Running", "loader", "running")

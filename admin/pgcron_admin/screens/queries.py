@@ -10,6 +10,7 @@ CHIPS: tuple[State, ...] = ("failing", "running", "disabled", "locked", "overdue
 SORTS: dict[str, LiteralString] = {
     "name": "j.name", "next": "CASE WHEN j.is_enabled THEN j.next_run_at END", "last": "j.last_run_at",
     "rate": "j.success_count::double precision / nullif(j.success_count + j.failure_count, 0)", "duration": "j.average_duration",
+    "failures": "j.consecutive_failures", "owner": "j.owner",
 }  # fmt: skip
 PAGE = 50
 
@@ -35,9 +36,25 @@ FROM pgcron.cron_job j WHERE {FILTER}
 # By what stands in a path: a name, or an id.
 JOB_OF: LiteralString = "SELECT name, id FROM pgcron.cron_job WHERE name = %(key)s OR id::text = %(key)s ORDER BY name = %(key)s DESC LIMIT 1"
 JOBS_BY_ID: LiteralString = "SELECT s.* FROM pgcron.job_status s WHERE s.job_id = ANY (%(ids)s)"
+
+
+def still_matching(wanted: JobFilter) -> LiteralString:
+    """Of some jobs those that (still) match, and how many match in all."""
+    return f"""
+SELECT count(*) AS matching, coalesce(array_agg(j.id) FILTER (WHERE j.id = ANY (%(ids)s)), '{{}}') AS ids FROM pgcron.cron_job j WHERE {wanted.condition()}
+"""
+
+
+# Of some jobs what cron_daily knows of the last seven days (UTC), today included.
+WEEKS: LiteralString = """
+SELECT w.job_id, w.successes::double precision / nullif(w.successes + w.failures, 0) AS success_rate, pgcron.quantile(w.durations, 0.5) AS p50_ms,
+  pgcron.quantile(w.durations, 0.95) AS p95_ms
+FROM (SELECT d.job_id, sum(d.success_count) AS successes, sum(d.failure_count) AS failures, pgcron.histogram_sum(d.duration_histogram) AS durations
+        FROM pgcron.cron_daily d WHERE d.job_id = ANY (%(jobs)s) AND d.day > (clock_timestamp() AT TIME ZONE 'UTC')::date - 7 GROUP BY d.job_id) w
+"""
 JOB: LiteralString = """
 SELECT s.*, j.description, j.args, j.timeout_ms, j.max_attempts, j.overlap_policy, j.catchup_policy, j.is_idempotent, j.notify_on_failure,
-  j.extra_schedules, j.excluded_schedules, j.runs_alone, j.min_version, j.origin
+  j.extra_schedules, j.excluded_schedules, j.runs_alone, j.min_version, j.origin, j.start_at, j.end_at, j.jitter_ms
 FROM pgcron.job_status s JOIN pgcron.cron_job j ON j.id = s.job_id WHERE s.job_id = %(job)s
 """
 # The last runs of some jobs, newest first: a probe of the index for each.
@@ -72,16 +89,11 @@ SELECT * FROM pgcron.workers WHERE is_alive OR coalesce(ended_at, beat_at, start
 ORDER BY is_alive DESC, started_at DESC LIMIT 200
 """
 FLEET: LiteralString = "SELECT paused_at, paused_by, paused_reason, clock_timestamp() AS now FROM pgcron.cron_meta"
-RUNNING: LiteralString = "SELECT * FROM pgcron.running ORDER BY started_at LIMIT 20"
-UPCOMING: LiteralString = (
-    "SELECT starts_at, job, job_id, cause, is_skipped FROM pgcron.upcoming ORDER BY starts_at LIMIT 15"
-)
-HEALTH: LiteralString = "SELECT name, state, message FROM pgcron.health WHERE state <> 'ok'"
 FAILING: LiteralString = """
 SELECT job, job_id, consecutive_failures, last_error, last_completed_at, is_enabled, disabled_by, disabled_reason, disabled_at FROM pgcron.job_status
 WHERE consecutive_failures > 0 ORDER BY is_enabled, consecutive_failures DESC LIMIT 20
 """
-DAY: LiteralString = """
-SELECT coalesce(sum(success_count), 0)::bigint AS successes, coalesce(sum(failure_count), 0)::bigint AS failures FROM pgcron.cron_daily
-WHERE day >= (clock_timestamp() AT TIME ZONE 'UTC')::date
+BLACKOUTS_OF_JOB: LiteralString = """
+SELECT b.name, b.action, b.reason, b.schedule, b.timezone, b.starts_at, b.ends_at, b.duration_ms FROM pgcron.cron_blackout b, pgcron.cron_job j
+WHERE j.id = %(job)s AND (b.job_id = j.id OR b.job_id IS NULL AND (b.tag IS NULL OR b.tag = ANY (j.tags))) AND coalesce(b.ends_at, 'infinity') > clock_timestamp() ORDER BY b.name
 """

@@ -85,8 +85,8 @@ class Pages:
         def icon(name: str) -> Markup:
             if sprite is None:
                 return Markup()
-            return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>').format(
-                base + sprite, name
-            )
+            return Markup(
+                '<svg class="icon" width="16" height="16" aria-hidden="true"><use href="{}#{}"></use></svg>'
+            ).format(base + sprite, name)
 
         return icon

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -23,33 +23,15 @@ from pgcron_admin.principal import Permission, Principal
 from pgcron_admin.queries import schedules
 from pgcron_admin.queries.schedules import EffectAnswer
 from pgcron_admin.screens import queries, views
+from pgcron_admin.screens.draft import Draft
 from pgcron_admin.screens.entry import Form
-from pgcron_admin.screens.jobs import job_of, one
+from pgcron_admin.screens.jobs import job_of, many, one
 from pgcron_admin.screens.rendering import Pages
-from pgcron_py.errors import InvalidSchedule, PgCronError, StaleVersion, UnknownTimeZone
+from pgcron_py.errors import InvalidArguments, InvalidSchedule, PgCronError, StaleVersion, UnknownTimeZone
 from pgcron_py.storage.sqlstates import http_status as status_of
 from pgcron_py.timetable import load_zone
 
 SHOWN = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What the form says. view_zone: of who looks. version: of the job when the form was opened."""
-
-    schedule: str
-    zone: str
-    view_zone: str
-    reason: str
-    version: int
-
-    @classmethod
-    def of(cls, data: dict[str, str]) -> Draft:
-        version = data.get("over") or data.get("version", "")
-        return cls(
-            data.get("schedule", "").strip()[:300], data.get("timezone", "").strip()[:64] or "UTC", data.get("view_zone", "").strip()[:64] or "UTC",
-            data.get("reason", "").strip()[:1000], int(version) if version.isdecimal() and len(version) < 10 else 0,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +40,7 @@ class Told:
 
     preview: PreviewAnswer | None = None
     effects: list[EffectAnswer] | None = None
-    error: InvalidSchedule | UnknownTimeZone | None = None
+    error: InvalidSchedule | UnknownTimeZone | InvalidArguments | None = None
 
     @property
     def marked(self) -> tuple[str, str, str] | None:
@@ -78,13 +60,13 @@ async def told_of(connection: Connection, draft: Draft, job: UUID) -> Told:
     try:
         load_zone(draft.view_zone)
         old, now = await schedules.job_timing(connection, job)
-        new = replace(old, schedule=draft.schedule, timezone=draft.zone)
+        new = draft.timing(old)
         first = await asyncio.to_thread(lambda: new.plan().next_after(now))
         others = [] if first is None else await schedules.others_near(connection, first, job, old.anchor)
         shown = await asyncio.to_thread(preview, Wanted(new, now, draft.view_zone), others)
         effects = await schedules.effects_of(connection, old, draft.schedule, draft.zone, SHOWN)
         return Told(shown, effects)
-    except (InvalidSchedule, UnknownTimeZone) as error:
+    except (InvalidSchedule, UnknownTimeZone, InvalidArguments) as error:
         return Told(error=error)
 
 
@@ -101,7 +83,7 @@ async def preview_draft(
     database: NamedDependency[Database],
 ) -> Response[str]:  # fmt: skip
     """The part of the editor below its fields, while they are typed."""
-    draft = Draft.of(data)
+    draft = Draft.typed(data)
     async with database.read() as connection:
         fleet = await one(connection, queries.FLEET)
         _, job = await job_of(connection, key)
@@ -114,14 +96,15 @@ async def save_schedule(
     key: FromPath[str], data: Form, request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages],
     database: NamedDependency[Database],
 ) -> Response[Any]:  # fmt: skip
-    draft = Draft.of(data)
+    draft = Draft.typed(data)
     if "look" in data:  # without JavaScript: a look before it is saved
         return await _editor(key, request, principal, pages, database, draft=draft)
     try:
         async with database.transaction(principal, reason=draft.reason or None) as connection:
             name, job = await job_of(connection, key)
-            changes = {"schedule": draft.schedule, "timezone": draft.zone}
-            await commands.alter(connection, await commands.locked(connection, job), changes, draft.version)
+            row = await commands.locked(connection, job)
+            old, _ = await schedules.job_timing(connection, job)
+            await commands.alter(connection, row, draft.changes(row, old), draft.version)
     except StaleVersion as error:
         return await _editor(key, request, principal, pages, database, draft=draft, conflict=error, http_status=409)
     except PgCronError as error:
@@ -142,10 +125,11 @@ async def _editor(
         name, job = await job_of(connection, key)
         row = await one(connection, queries.JOB, {"job": job})
         if draft is None:
-            draft = Draft(row["schedule"], row["timezone"], "UTC", "", row["version"])
+            draft = Draft.of(row)
         told = await told_of(connection, draft, job)
+        blackouts = await many(connection, queries.BLACKOUTS_OF_JOB, {"job": job})
     return pages.show(
         request, principal, "schedule.html", http_status=http_status, title=f"Schedule of {name}", fleet=fleet, now=fleet["now"], told=None, job=row,
-        draft=draft, told_of=told, conflict=conflict, refused=None if isinstance(refused, InvalidSchedule | UnknownTimeZone) else refused,
+        draft=draft, told_of=told, conflict=conflict, refused=None if told.error else refused, blackouts=blackouts,
         path=views.job_path(name, job), zones=zones(), can_edit=principal.may(Permission.SCHEDULE_EDIT) and not row["is_locked"],
     )  # fmt: skip

@@ -14,6 +14,7 @@ from pgcron_py.errors import PgCronError
 from pgcron_workers.demo.place import default_data_dir
 from pgcron_workers.demo.session import Session, Wanted, process_began
 from pgcron_workers.demo.stopping import StoppedEarly, Stopping
+from pgcron_workers.demo.worlds import DEMO, SHOWCASE
 
 
 class OneLineErrors(click.Command):
@@ -33,14 +34,22 @@ class OneLineErrors(click.Command):
 )  # fmt: skip
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 20), help="Worker processes.")
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where the database lies, and stays.  [default: .pgcron/demo]"
+    "--showcase",
+    is_flag=True,
+    help="An installation as it looks after three months instead: sixty jobs of a shop with their history, and what is wrong with them.",
 )
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path),
+    help="Where the database lies, and stays.  [default: .pgcron/demo, or .pgcron/showcase]",
+)  # fmt: skip
 @click.option(
     "--exit-after", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True),
     help="End by itself so many seconds after the first worker is ready.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Only the summary, as one JSON object, on stdout.")
-def demo(port: int, workers: int, data_dir: Path | None, exit_after: float | None, as_json: bool) -> None:
+def demo(
+    port: int, workers: int, data_dir: Path | None, exit_after: float | None, *, showcase: bool, as_json: bool
+) -> None:  # fmt: skip
     """A running system to look at: PostgreSQL, workers and the admin, with jobs that do real work.
 
     Needs no database: it brings one (extra `embedded`) and keeps its data for the next time. Ctrl-C ends it.
@@ -48,8 +57,9 @@ def demo(port: int, workers: int, data_dir: Path | None, exit_after: float | Non
     """
     stopping = Stopping()
     stopping.listen()
-    folder = (data_dir or default_data_dir()).absolute()
-    wanted = Wanted(folder, port, workers, exit_after, process_began())
+    world = SHOWCASE if showcase else DEMO
+    folder = (data_dir or default_data_dir(world.folder)).absolute()
+    wanted = Wanted(folder, port, workers, exit_after, process_began(), world)
     try:
         summary = Session(wanted, Console(stderr=as_json), stopping).run()
     except StoppedEarly:

@@ -15,13 +15,13 @@ from pgcron_workers.demo.seed import DATABASE
 PORTS_TRIED = 100
 
 
-def default_data_dir() -> Path:
-    """`.pgcron/demo` here; where this folder can't be written, the user's data folder; for root see reachable_data_dir."""
+def default_data_dir(name: str) -> Path:
+    """`.pgcron/{name}` here; where this folder can't be written, the user's data folder; for root see reachable_data_dir."""
     here = Path.cwd()
-    if _is_writable(here / ".pgcron" / "demo"):
-        return reachable_data_dir(here / ".pgcron" / "demo")
+    if _is_writable(here / ".pgcron" / name):
+        return reachable_data_dir(here / ".pgcron" / name)
     data_home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return reachable_data_dir(data_home / "pgcron_py" / "demo")
+    return reachable_data_dir(data_home / "pgcron_py" / name)
 
 
 def _is_writable(folder: Path) -> bool:

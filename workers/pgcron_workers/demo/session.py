@@ -23,13 +23,13 @@ from pgcron_workers.demo.stopping import Stopping
 from pgcron_workers.demo.summary import Summary
 from pgcron_workers.demo.view import Lines, Screen, View
 from pgcron_workers.demo.watch import Watch
+from pgcron_workers.demo.worlds import World
 
 ROUND_S = 0.25
 READY_WITHIN_S = 30.0
 RUN_AT_START = "two-factor-token-cleanup"
 # Shorter than a service's: kill a worker and see its runs given up within seconds.
 WORKER_SETTINGS = {
-    "PGCRON_APP": "pgcron_workers.demo.handlers:app",
     "PGCRON_LEASE_TTL": "10",
     "PGCRON_BEAT": "2",
     "PGCRON_SHUTDOWN_GRACE": "5",
@@ -46,6 +46,7 @@ class Wanted:
     workers: int
     exit_after: float | None
     begun: float
+    world: World
 
 
 class Session:
@@ -64,10 +65,12 @@ class Session:
         lines.tell(f"PostgreSQL starts on {shown(self._wanted.data_dir)}")
         with self._server:
             keys = Keys(self._server)
+            if self._wanted.world.takes:
+                lines.tell(self._wanted.world.takes)
             try:
                 keys.write()
                 with refusals_translated():
-                    urls = seed(self._server)
+                    urls = seed(self._server, self._wanted.world)
                     watch, self._sign_in_path = Watch(urls.owner), sign_in_path(urls.owner)
                 self._start_children(urls)
                 self._introduce(lines, keys)
@@ -81,7 +84,7 @@ class Session:
     def _start_children(self, urls: Urls) -> None:
         data_dir = self._wanted.data_dir
         for number in range(1, self._wanted.workers + 1):
-            environment = WORKER_SETTINGS | {"PGCRON_DATABASE_URL": urls.worker}
+            environment = WORKER_SETTINGS | {"PGCRON_APP": self._wanted.world.app, "PGCRON_DATABASE_URL": urls.worker}
             log_file = beside(data_dir, f".worker-{number}.log")
             self._children.append(Child(f"worker {number}", lambda: ["worker"], environment, log_file))
         for child in self._children:
@@ -113,7 +116,7 @@ class Session:
 
     @property
     def _admin_url(self) -> str:
-        return f"http://127.0.0.1:{self._admin_port}/health/ready"
+        return f"http://127.0.0.1:{self._admin_port}/"
 
     def _perform(self, watch: Watch, lines: Lines, keys: Keys) -> Summary:
         view = self._view(lines, keys)
