@@ -59,7 +59,7 @@ def test_a_filter_that_is_wrong_is_told_beside_its_field_and_kept(site: Site) ->
     expect(page.locator("#problem-cause")).to_contain_text("'whim' is no cause")
     expect(page.locator("#problem-worker")).to_be_visible()
     for name, value in (("Job", "nobody"), ("From (UTC)", "yesterday"), ("Error contains", "mail")):
-        assert page.get_by_label(name).input_value() == value
+        assert page.get_by_label(name, exact=True).input_value() == value
     assert page.get_by_label("Job", exact=True).get_attribute("aria-describedby") == "problem-job"
     expect(page.locator("tbody tr")).to_have_count(0)
 
