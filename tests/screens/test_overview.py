@@ -32,7 +32,7 @@ def test_the_day_is_drawn_and_told_by_the_hour(site: Site) -> None:
     runs = site.value(
         "SELECT count(*) FROM pgcron.runs WHERE started_at > date_bin('5 minutes', clock_timestamp(), 'epoch') - interval '23 h 55 min'"
     )
-    expect(page.get_by_role("img", name=re.compile(f"{runs} runs in 24 hours"))).to_be_visible()
+    expect(page.get_by_role("group", name=re.compile(f"{runs} runs in 24 hours"))).to_be_visible()
     page.get_by_text("By the hour").click()
     told = page.get_by_role("region", name="Runs by the hour").locator("tbody td:nth-child(2)").all_inner_texts()
     assert sum(int(re.sub(r"\D", "", number)) for number in told) == runs
