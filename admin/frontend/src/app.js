@@ -5,5 +5,8 @@ import "./editor.js";
 import "./jobs.js";
 import "./keys.js";
 import "./live.js";
+import "./navigation.js";
 import "./palette.js";
+import "./preferences.js";
+import "./states.js";
 import "./theme-switch.js";
