@@ -12,6 +12,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const out = resolve(process.argv[2] ?? join(here, "../pgcron_admin/static/dist"));
 const modules = join(here, "node_modules");
 const manifest = {};
+const shipped = new Set(["basecoat-css", "tailwindcss", "uplot", "lucide-static", "@fontsource-variable/inter"]); // the CSS, the icons and the font
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
@@ -37,8 +38,13 @@ for (const name of ["app.js", "chart.js", "theme.js"]) {
     legalComments: "none",
     write: false,
     absWorkingDir: here,
+    metafile: true,
   });
   keep(name, result.outputFiles[0].contents);
+  for (const input of Object.keys(result.metafile.inputs)) {
+    const found = input.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//);
+    if (found) shipped.add(found[1]);
+  }
 }
 
 const css = execFileSync(
@@ -63,4 +69,9 @@ const symbols = [...named].sort().map((name) => {
 });
 keep("icons.svg", `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>`);
 
+const licences = [...shipped].sort().map((name) => {
+  const told = JSON.parse(readFileSync(join(modules, name, "package.json"), "utf-8"));
+  return { name, version: told.version, licence: told.license ?? "" };
+});
+writeFileSync(join(out, "licences.json"), JSON.stringify(licences, null, 1) + "\n");
 writeFileSync(join(out, "manifest.json"), JSON.stringify(manifest, null, 1) + "\n");

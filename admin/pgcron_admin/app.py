@@ -43,6 +43,7 @@ from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
 from pgcron_admin.recent import Recent
+from pgcron_admin.screens.enhanced import tell_where
 from pgcron_admin.screens.failures import page_or_problem
 from pgcron_admin.screens.rendering import Pages
 from pgcron_admin.screens.routes import SCREEN_ROUTES
@@ -113,6 +114,7 @@ def create_app(settings: AdminSettings) -> AdminApp:
     app = AdminApp(
         route_handlers=routes,
         middleware=[DefineMiddleware(Authentication, means=means)],
+        before_send=[tell_where],
         exception_handlers={**HANDLERS, HTTPException: page_or_problem},
         dependencies=parts.dependencies() | {"principal": Provide(provide_principal)},
         lifespan=[partial(_running, parts=parts)],

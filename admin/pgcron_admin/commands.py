@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from pgcron_admin.database import Connection
+from pgcron_admin.parameters import checked_zone
 from pgcron_admin.principal import Principal
 from pgcron_admin.settings import AdminSettings
 from pgcron_py.errors import JobLocked
@@ -40,6 +41,7 @@ SELECT pgcron.begin_bulk(%(action)s, %(params)s, %(chosen)s, %(jobs)s, %(subject
 """
 CANCEL_BULK: LiteralString = "SELECT pgcron.cancel_bulk(%(id)s, %(reason)s)"
 CANCEL_BACKFILL: LiteralString = "SELECT pgcron.cancel_backfill(%(id)s, %(reason)s) AS cancelled"
+SET_PREFERENCES: LiteralString = "SELECT pgcron.set_preferences(%(user)s, %(changes)s)"
 
 Row = dict[str, Any]
 
@@ -166,6 +168,13 @@ async def begin_bulk(
 async def cancel_bulk(connection: Connection, bulk_id: UUID, reason: str | None) -> None:
     """Raises AlreadyEnded."""
     await connection.execute(CANCEL_BULK, {"id": bulk_id, "reason": reason})
+
+
+async def set_preferences(connection: Connection, user: UUID, changes: Row) -> None:
+    """changes: by name; what is left out stays. Raises InvalidArguments, with the field."""
+    if isinstance(zone := changes.get("timezone"), str):
+        checked_zone(zone, "timezone")  # PostgreSQL would take `FOO-3` too
+    await connection.execute(SET_PREFERENCES, {"user": user, "changes": Jsonb(changes)})
 
 
 async def _one(connection: Connection, statement: LiteralString, params: Row) -> Row:

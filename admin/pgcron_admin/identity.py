@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 
 from pgcron_admin.database import Database
 from pgcron_admin.front import Facts
+from pgcron_admin.preferences import preferences_of
 from pgcron_admin.principal import Permission, Principal, permissions_of
 from pgcron_py.app.users import secret_hash
 from pgcron_py.errors import NotSignedIn, PgCronError
@@ -21,8 +22,9 @@ COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 SEEN_AFTER_S = 60  # last_seen_at is this exact, which saves a write for nearly every request
 
 GOOD_SESSION: LiteralString = """
-SELECT s.id, s.user_id, u.name, u.role, pgcron.app_granted(u) AS granted, s.last_seen_at < clock_timestamp() - make_interval(secs => %(seen_after)s) AS is_stale
-FROM pgcron.app_session s JOIN pgcron.app_user u ON u.id = s.user_id
+SELECT s.id, s.user_id, u.name, u.role, pgcron.app_granted(u) AS granted, p.theme, p.times, p.timezone, p.density, p.has_keys,
+  s.last_seen_at < clock_timestamp() - make_interval(secs => %(seen_after)s) AS is_stale
+FROM pgcron.app_session s JOIN pgcron.app_user u ON u.id = s.user_id LEFT JOIN pgcron.app_preferences p ON p.user_id = u.id
 WHERE s.revoked_at IS NULL AND s.expires_at > clock_timestamp() AND u.is_enabled
   AND s.last_seen_at > clock_timestamp() - make_interval(secs => %(idle)s)
 """
@@ -70,6 +72,7 @@ class Identity:
         principal = Principal(
             kind="session", name=row["name"], permissions=permissions_of(row["granted"]), address=facts.address,
             request_id=facts.request_id, user_id=row["user_id"], role=row["role"], session_id=row["id"],
+            preferences=preferences_of(row),
         )  # fmt: skip
         if row["is_stale"]:
             await self._seen(SESSION_SEEN, principal, row["id"])

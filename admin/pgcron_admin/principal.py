@@ -11,6 +11,8 @@ from uuid import UUID
 from litestar import Request
 from litestar.connection import ASGIConnection
 
+from pgcron_admin.preferences import Preferences
+
 ACTOR_LENGTH = 200
 
 
@@ -29,6 +31,7 @@ class Permission(StrEnum):
 
 
 WORDS = frozenset(permission.value for permission in Permission)
+DEFAULTS = Preferences()
 COVERED = frozenset(Permission) - {Permission.USER_ADMIN, Permission.SQL_EDIT}
 
 
@@ -43,6 +46,7 @@ class Principal:
     """kind: how they are known. session_id, token_id: the one that was used; never a secret.
 
     address: the client's, as far as trusted proxies tell it. request_id: of this request. good_until: of a JWT, in seconds since 1970.
+    preferences: of who has a session; the defaults for all others.
     """
 
     kind: Literal["anonymous", "session", "token", "jwt"]
@@ -55,6 +59,7 @@ class Principal:
     session_id: UUID | None = None
     token_id: str | None = None
     good_until: float | None = None
+    preferences: Preferences = DEFAULTS
 
     @property
     def is_known(self) -> bool:

@@ -41,6 +41,7 @@ TABLE = {
     "GET /api/users": "SJ",
     "POST /api/users": "SJ",
     "PATCH /api/users/{user_id}": "SJ",
+    "POST /api/users/{user_id}/link": "SJ",
     "GET /api/roles": "SJ",
     "GET /api/cron-jobs": "VOSJ",
     "GET /api/cron-jobs/facets": "VOSJ",
@@ -274,6 +275,22 @@ def test_a_token_never_may_more_than_who_makes_it(site: Any) -> None:
     assert "token" not in listed
     assert op.send("DELETE", f"/api/tokens/{listed['id']}").status_code == 204
     assert as_program(site.url, made.json()["token"]).get("/api/auth/me").status_code == 401
+
+
+def test_a_link_is_made_for_who_may_no_more_than_oneself_is_enabled_and_is_somebody_else(site: Any) -> None:
+    clerk = site.session("link-clerk", "viewer", "cron.user.admin")
+    own, higher = site.people.add("link-clerk", "viewer"), site.people.add("link-boss", "super_admin")
+    gone, lower = site.people.add("link-gone", "viewer"), site.people.add("link-lower", "viewer")
+    with psycopg.connect(site.db_url, autocommit=True) as connection:
+        connection.execute("UPDATE pgcron.app_user SET is_enabled = false WHERE name = 'link-gone'")
+    for user, status in ((own, 403), (higher, 403), (gone, 422)):
+        assert clerk.post(f"/api/users/{user}/link").status_code == status
+    made = clerk.post(f"/api/users/{lower}/link")
+    assert made.status_code == 201
+    assert site.browser().post(made.json()["path"]).json()["name"] == "link-lower"
+    assert site.browser().post(made.json()["path"]).status_code == 404
+    (entry,) = [e for e in site.people.audit("link_created") if e["new_values"]["user"].startswith("link-")]
+    assert (entry["actor"], entry["new_values"]["user"]) == ("web:link-clerk", "link-lower")
 
 
 def test_nobody_gives_what_they_have_not_nor_changes_their_own_rank(site: Any) -> None:

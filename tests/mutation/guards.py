@@ -488,6 +488,11 @@ GUARDS = (
         ("tests/admin/test_job_changes.py::test_commands_of_sql_are_written_by_those_who_may",),
     ),
     Guard(
+        "api: a link is made only for who may no more", "admin/pgcron_admin/controllers/users.py",
+        "        await _check_above(connection, principal, user)\n", "",
+        ("tests/admin/test_permissions.py::test_a_link_is_made_for_who_may_no_more_than_oneself_is_enabled_and_is_somebody_else",),
+    ),
+    Guard(
         "api: a cursor is sealed", "admin/pgcron_admin/cursors.py",
         "not hmac.compare_digest(seal, self._seal(of, told))", "not told",
         ("tests/admin/test_cron_jobs.py::test_a_cursor_that_we_did_not_make_is_refused",),

@@ -69,6 +69,7 @@ def test_a_person_signs_in_and_comes_to_the_page_they_wanted(site: Site) -> None
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{site.url}/jobs?show=failing")
     expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("button", name="your menu").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{site.url}/sign-in")
     page.goto(f"{site.url}/jobs")

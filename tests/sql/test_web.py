@@ -20,6 +20,7 @@ def test_readers_and_workers_see_no_hash(web_url: str, role: str) -> None:
     "statement",
     [
         "DELETE FROM pgcron.app_user",
+        "UPDATE pgcron.app_preferences SET theme = 'dark'",
         "DELETE FROM pgcron.api_token",
         "INSERT INTO pgcron.app_role VALUES ('x', 'x')",
         "UPDATE pgcron.app_role_permission SET permission = 'cron.user.admin'",

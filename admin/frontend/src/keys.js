@@ -7,16 +7,10 @@ const GO = { o: "/", j: "/jobs", r: "/runs", t: "/timeline", w: "/workers", a: "
 let prefix = null;
 
 const isTyping = (element) => element.closest("input, textarea, select, [contenteditable]");
-const rows = () => [...document.querySelectorAll("tbody tr")];
+const rows = () => [...document.querySelectorAll("tbody tr:not(.problem-row)")];
 const base = () => document.body.dataset.base ?? "";
 
-function areOff() {
-  try {
-    return localStorage.getItem("pgcron-keys") === "off";
-  } catch {
-    return false;
-  }
-}
+const areOff = () => document.documentElement.dataset.keys === "off"; // a preference of who is signed in
 
 function move(step) {
   const all = rows();

@@ -85,7 +85,7 @@ function lost(words, comesBack = true) {
   staleSince ??= new Date();
   if (!comesBack) return tell("stale", words);
   const wait = RETRY_MS[Math.min(attempt++, RETRY_MS.length - 1)] * (0.7 + Math.random() * 0.6);
-  tell("stale", `Reconnecting, stale since ${staleSince.toLocaleTimeString()}`);
+  tell("stale", `Reconnecting, stale since ${staleSince.toLocaleTimeString([], { timeZoneName: "short", timeZone: document.documentElement.dataset.zone || undefined })}`);
   timer = setTimeout(connect, wait);
 }
 
@@ -120,17 +120,33 @@ function changed(topic, told) {
   }
 }
 
+// A part that follows one value of what is told, data-live-key="fleet.isPaused", is asked for again only when that is another one
+// than what was told before, or than data-live-value, which it was made with.
+const values = new Map();
+
+function isNews(part, told) {
+  const path = part.dataset.liveKey;
+  if (!path) return true;
+  const value = JSON.stringify(path.split(".").reduce((found, name) => found?.[name], told) ?? null);
+  const isOther = (values.get(part.id) ?? part.dataset.liveValue) !== value;
+  values.set(part.id, value);
+  return isOther;
+}
+
 function refresh(told) {
   const topic = told.topic;
   if (!seen.has(topic)) {
     seen.add(topic);
-    // Unless the part says as what it was made (data-stands): what happened between its making and this stream is seen there.
+    // Unless the part says as what it was made (data-stands, data-live-key): what happened between its making and this stream is seen there.
     const now = standsAs(told);
-    for (const part of partsOf(topic)) if (now && part.dataset.stands && part.dataset.stands !== now) later(part, []);
+    for (const part of partsOf(topic)) {
+      const { stands, liveKey } = part.dataset;
+      if ((now && stands && stands !== now) || (liveKey && isNews(part, told))) later(part, []);
+    }
     return;
   }
   if (told.isSnapshot) return;
-  for (const part of partsOf(topic)) later(part, []);
+  for (const part of partsOf(topic)) if (isNews(part, told)) later(part, []);
 }
 
 function standsAs({ job, run }) {
@@ -139,10 +155,11 @@ function standsAs({ job, run }) {
 }
 
 function refreshAll() {
-  for (const part of document.querySelectorAll("[data-part]")) {
-    const rows = [...part.querySelectorAll("tr[id^=job-]")].map((row) => row.id.slice(4));
-    later(part, rows);
-  }
+  for (const part of document.querySelectorAll("[data-part]")) askAgain(part);
+}
+
+export function askAgain(part) {
+  later(part, [...part.querySelectorAll("tr[id^=job-]")].map((row) => row.id.slice(4)));
 }
 
 function later(part, ids) {
@@ -191,6 +208,11 @@ addEventListener("pagehide", () => pause("Paused"));
 addEventListener("pageshow", () => connect());
 addEventListener("online", () => connect());
 addEventListener("offline", () => lost("offline"));
+
+addEventListener("pgcron:signed-in", () => {
+  attempt = 0;
+  connect();
+});
 
 export function toggleLive() {
   isPaused = !isPaused;

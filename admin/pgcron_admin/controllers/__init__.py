@@ -75,7 +75,9 @@ SESSIONS = Router(
     ],
 )
 USERS = Router(
-    "/", tags=["users"], route_handlers=[users.list_users, users.list_roles, users.create_user, users.change_user]
+    "/",
+    tags=["users"],
+    route_handlers=[users.list_users, users.list_roles, users.create_user, users.change_user, users.make_link],
 )
 JOBS = Router(
     "/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,12 +18,13 @@ from pgcron_admin.permissions import requires
 from pgcron_admin.principal import Permission, Principal, permissions_of
 from pgcron_admin.wire import Answer, Body
 from pgcron_py.app.passwords import LENGTH_LEAST, LENGTH_MOST, check_password
-from pgcron_py.app.users import checked_name
+from pgcron_py.app.users import LINK_BYTES, LINK_PATH, checked_name, secret_hash
 from pgcron_py.errors import InvalidArguments, NotFound, NotPermitted
 from pgcron_py.storage import users as statements
 
 Password = Annotated[str, msgspec.Meta(min_length=LENGTH_LEAST, max_length=LENGTH_MOST)]
 Permissions = Annotated[list[str], msgspec.Meta(max_length=20)]
+LINK_S = 900
 Reason = Annotated[str, msgspec.Meta(max_length=1000)]
 
 
@@ -44,6 +46,13 @@ class RoleAnswer(Answer):
     name: str
     description: str
     permissions: list[str]
+
+
+class LinkAnswer(Answer):
+    """path: below the admin's address. Whoever opens it signs in as the user, once, until expiresAt."""
+
+    path: str
+    expires_at: datetime
 
 
 class NewUserBody(Body):
@@ -98,7 +107,7 @@ async def create_user(
         row = await (await connection.execute(statements.CREATE_USER, params)).fetchone()
         if row is None:
             raise InvalidArguments(f"name: there is a user {name!r} already", hint="choose another name", field="name")
-        return await _user(connection, row["id"])
+        return await user_of(connection, row["id"])
 
 
 @patch("/users/{user_id:uuid}", guards=[requires(Permission.USER_ADMIN)])
@@ -115,7 +124,7 @@ async def change_user(
             "you can't change your own role, permissions or enablement", hint="ask another super admin; for your password: POST /api/auth/password"
         )  # fmt: skip
     async with database.read() as connection:
-        name = (await _user(connection, user_id)).name
+        name = (await user_of(connection, user_id)).name
     params: dict[str, Any] = {
         "id": user_id, "role": data.role, "is_enabled": data.is_enabled,
         "extra_permissions": None if data.extra_permissions is None else sorted(set(data.extra_permissions)),
@@ -123,16 +132,39 @@ async def change_user(
     }  # fmt: skip
     async with database.transaction(principal, reason=data.reason) as connection:
         await connection.execute(statements.LOCK_USER, {"id": user_id})
-        before = await _user(connection, user_id)
+        before = await user_of(connection, user_id)
         await _check_above(connection, principal, before)
         await _check_gift(
             connection, principal, before.role if data.role is None else data.role, data.extra_permissions or ()
         )
         await connection.execute(statements.CHANGE_USER, params)
-        return await _user(connection, user_id)
+        return await user_of(connection, user_id)
 
 
-async def _user(connection: Connection, user_id: UUID) -> UserAnswer:
+@post("/users/{user_id:uuid}/link", status_code=201, guards=[requires(Permission.USER_ADMIN)])
+async def make_link(
+    user_id: FromPath[UUID], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> LinkAnswer:
+    """Make a link that signs a user in once, within 15 minutes: for who has no password, or forgot it. It is shown here, and nowhere else."""
+    if user_id == principal.user_id:
+        raise NotPermitted(
+            "you are signed in: a link is for others", hint="POST /api/auth/password changes your password"
+        )
+    token = secrets.token_urlsafe(LINK_BYTES)
+    async with database.transaction(principal) as connection:
+        await connection.execute(statements.LOCK_USER, {"id": user_id})
+        user = await user_of(connection, user_id)
+        await _check_above(connection, principal, user)
+        if not user.is_enabled:
+            raise InvalidArguments(f"{user.name} is disabled", hint="enable them first", field="isEnabled")
+        params = {"hash": secret_hash(token), "user": user_id, "seconds": LINK_S}
+        row = await (await connection.execute(statements.MAKE_LINK, params)).fetchone()
+    assert row is not None
+    return LinkAnswer(path=LINK_PATH + token, expires_at=row["expires_at"])
+
+
+async def user_of(connection: Connection, user_id: UUID) -> UserAnswer:
+    """Raises NotFound."""
     row = await (await connection.execute(statements.USER_BY_ID, {"id": user_id})).fetchone()
     if row is None:
         raise NotFound(f"there is no user {user_id}")

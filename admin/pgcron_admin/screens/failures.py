@@ -15,6 +15,7 @@ from pgcron_admin.controllers.sign_in import wants_page
 from pgcron_admin.front import facts_of
 from pgcron_admin.principal import anonymous, principal_of
 from pgcron_admin.problems import refusal, refusal_of_litestar, unexpected
+from pgcron_admin.screens.enhanced import is_enhanced
 from pgcron_admin.screens.rendering import Pages
 from pgcron_py.errors import NotSignedIn, PgCronError
 
@@ -31,7 +32,7 @@ def way_in(request: Request[Any, Any, Any]) -> str:
 
 
 def page_refusal(request: Request[Any, Any, Any], error: PgCronError) -> Response[Any]:
-    if isinstance(error, NotSignedIn) and request.scope["path"] != SIGN_IN:
+    if isinstance(error, NotSignedIn) and request.scope["path"] != SIGN_IN and not is_enhanced(request):
         return Redirect(way_in(request), status_code=303)
     problem = refusal(request, error)
     return _page(request, problem, str(error), error.hint)
@@ -59,7 +60,13 @@ def _page(request: Request[Any, Any, Any], problem: Response[Any], text: str, hi
     principal = principal_of(request) if "user" in request.scope else anonymous(facts.address, facts.request_id)
     status = problem.status_code or HTTPStatus.INTERNAL_SERVER_ERROR
     answer = pages.show(
-        request, principal, "error.html", http_status=status, title=HTTPStatus(status).phrase, error=text, hint=hint
+        request,
+        principal,
+        "problem.html" if is_enhanced(request) else "error.html",
+        http_status=status,
+        title=HTTPStatus(status).phrase,
+        error=text,
+        hint=hint,
     )
     answer.headers.update(problem.headers)
     return answer

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from jinja2 import pass_context
+from jinja2.runtime import Context
+
+from pgcron_admin.preferences import Preferences
+
+IN_UTC = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\b")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
 
@@ -48,20 +55,45 @@ def ago(instant: datetime | None, now: datetime) -> str:
     return f"{told} ago" if seconds > 0 else f"in {told}"
 
 
-def at(instant: datetime | None, zone: str = "UTC") -> str:
-    """`Thu 2026-11-26 03:00:00 CET`; – for none."""
+def in_zone(instant: datetime | None, zone: str) -> str:
+    """`Thu 2026-11-26 03:00:00 CET`, in this zone whatever anybody prefers; – for none."""
     return "–" if instant is None else instant.astimezone(ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M:%S %Z")
 
 
-def short(instant: datetime | None, zone: str = "UTC") -> str:
-    """`03:00:00` today, `26 Nov 03:00` this year, else the date; in a zone."""
+@pass_context
+def at(context: Context, instant: datetime | None, zone: str = "UTC") -> str:
+    """As `in_zone`, in the zone that they want who look: `zone`, the job's, unless they chose another."""
+    return in_zone(instant, zone_of(context, zone))
+
+
+@pass_context
+def zone_of(context: Context, zone: str = "UTC") -> str:
+    """The zone in which an instant of a job in this zone is shown: for headings above times."""
+    found = context.resolve("preferences")
+    return found.zone(zone) if isinstance(found, Preferences) else zone
+
+
+@pass_context
+def rezoned(context: Context, text: str, zone: str = "UTC") -> str:
+    """A sentence of the database, which tells instants in UTC, with those in the zone of `at`."""
+
+    def told(match: re.Match[str]) -> str:
+        return at(context, datetime.fromisoformat(match[1]).replace(tzinfo=UTC), zone)
+
+    return IN_UTC.sub(told, text)
+
+
+@pass_context
+def short(context: Context, instant: datetime | None, zone: str = "UTC") -> str:
+    """`03:00:00 CET` today, `26 Nov 03:00 CET` this year, else the date; in the zone of `at`."""
     if instant is None:
         return "–"
+    zone = zone_of(context, zone)
     local, today = instant.astimezone(ZoneInfo(zone)), datetime.now(ZoneInfo(zone))
     if local.date() == today.date():
-        return local.strftime("%H:%M:%S")
+        return local.strftime("%H:%M:%S %Z")
     if abs(local - today) < timedelta(days=180):
-        return local.strftime("%d %b %H:%M")
+        return local.strftime("%d %b %H:%M %Z")
     return local.strftime("%Y-%m-%d")
 
 
@@ -102,5 +134,6 @@ def plural(number: int, one: str, many: str) -> str:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "duration": duration, "ago": ago, "at": at, "short": short, "iso": iso, "percent": percent, "count": count, "plural": plural, "span": span, "bytes": size, "compact": compact,
+    "duration": duration, "ago": ago, "at": at, "in_zone": in_zone, "zone_of": zone_of, "rezoned": rezoned, "short": short, "iso": iso, "percent": percent,
+    "count": count, "plural": plural, "span": span, "bytes": size, "compact": compact,
 }  # fmt: skip

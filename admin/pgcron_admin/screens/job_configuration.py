@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from litestar import Request, Response, get, post
@@ -34,7 +35,7 @@ class Setting:
     """column: what it is called in SQL and, in camel case, in the API."""
 
     word: str
-    value: str
+    value: str | datetime
     column: str
 
 
@@ -69,15 +70,15 @@ def groups_of(job: JobAnswer) -> list[Group]:
     ]
 
 
-def _told(column: str, value: Any) -> str:
+def _told(column: str, value: Any) -> str | datetime:
     if value is None or value == []:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if column.endswith("_ms"):
         return formats.duration(value)
-    if column.endswith("_at"):
-        return formats.at(value)
+    if isinstance(value, datetime):
+        return value
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

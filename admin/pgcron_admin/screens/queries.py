@@ -88,7 +88,11 @@ WORKERS: LiteralString = """
 SELECT * FROM pgcron.workers WHERE is_alive OR coalesce(ended_at, beat_at, started_at) > clock_timestamp() - interval '24 hours'
 ORDER BY is_alive DESC, started_at DESC LIMIT 200
 """
-FLEET: LiteralString = "SELECT paused_at, paused_by, paused_reason, clock_timestamp() AS now FROM pgcron.cron_meta"
+FLEET: LiteralString = """
+SELECT paused_at, paused_by, paused_reason, clock_timestamp() AS now,
+  (SELECT count(*) FROM (SELECT FROM pgcron.cron_alert a WHERE a.resolved_at IS NULL AND a.acknowledged_at IS NULL LIMIT 100) x) AS open_alerts
+FROM pgcron.cron_meta
+"""
 FAILING: LiteralString = """
 SELECT job, job_id, consecutive_failures, last_error, last_completed_at, is_enabled, disabled_by, disabled_reason, disabled_at FROM pgcron.job_status
 WHERE consecutive_failures > 0 ORDER BY is_enabled, consecutive_failures DESC LIMIT 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -125,7 +125,7 @@ async def _editor(
         name, job = await job_of(connection, key)
         row = await one(connection, queries.JOB, {"job": job})
         if draft is None:
-            draft = Draft.of(row)
+            draft = replace(Draft.of(row), view_zone=principal.preferences.timezone)
         told = await told_of(connection, draft, job)
         blackouts = await many(connection, queries.BLACKOUTS_OF_JOB, {"job": job})
     return pages.show(

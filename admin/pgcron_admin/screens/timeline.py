@@ -45,6 +45,7 @@ class View:
     start: datetime | None
     start_text: str
     problems: dict[str, str]
+    usual_zone: str
 
     def link(self, path: str = "", **changes: str) -> str:
         told = {
@@ -54,18 +55,26 @@ class View:
             "zone": self.zone_name,
             "from": self.start_text,
         } | changes
-        usual = {"range": "6h", "by": "job", "zone": "UTC"}
+        usual = {"range": "6h", "by": "job", "zone": self.usual_zone}
         query = urlencode({name: value for name, value in told.items() if value and usual.get(name) != value})
         return (path or self.path) + (f"?{query}" if query else "")
 
 
 def _view(
-    path: str, range_: str, tag: str, by: str, zone: str, begin: str, ranges: dict[str, int], now: datetime
+    path: str,
+    range_: str,
+    tag: str,
+    by: str,
+    zone: str,
+    begin: str,
+    ranges: dict[str, int],
+    now: datetime,
+    usual_zone: str,
 ) -> View:
     problems: dict[str, str] = {}
-    start, known = None, ZoneInfo("UTC")
+    start, known = None, ZoneInfo(usual_zone)
     try:
-        known = load_zone(zone.strip() or "UTC")
+        known = load_zone(zone.strip() or usual_zone)
     except UnknownTimeZone as error:
         problems["zone"] = f"{error}{f': {error.hint}' if error.hint else ''}"
     try:
@@ -76,17 +85,27 @@ def _view(
     except InvalidArguments as error:
         start, problems["from"] = None, f"{error}: {error.hint}"
     return View(
-        path, range_ if range_ in ranges else "6h", tag.strip(), "tag" if by == "tag" else "job", known, zone.strip() or "UTC", start, begin.strip(), problems
+        path, range_ if range_ in ranges else "6h", tag.strip(), "tag" if by == "tag" else "job", known, zone.strip() or usual_zone, start, begin.strip(), problems, usual_zone
     )  # fmt: skip
 
 
 @get("/timeline", guards=[requires(Permission.VIEW)])
 async def show_upcoming(
     request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages], database: NamedDependency[Database],
-    forecasts: NamedDependency[Forecasts], range: Text = "6h", tag: Text = "", by: Text = "job", zone: Text = "UTC", at: Text = "",
+    forecasts: NamedDependency[Forecasts], range: Text = "6h", tag: Text = "", by: Text = "job", zone: Text = "", at: Text = "",
 ) -> Response[str]:  # fmt: skip
     now = datetime.now(UTC).replace(second=0, microsecond=0)
-    view = _view("/timeline", range, tag, by, zone, request.query_params.get("from", "")[:40], RANGES, now)
+    view = _view(
+        "/timeline",
+        range,
+        tag,
+        by,
+        zone,
+        request.query_params.get("from", "")[:40],
+        RANGES,
+        now,
+        principal.preferences.fixed_zone or "UTC",
+    )
     begin, minutes = view.start or now, RANGES[view.range]
     found, load, room = await forecasts.of(begin, minutes, Chosen(tag=view.tag or None), from_now=view.start is None)
     axis = Axis(begin, begin + timedelta(minutes=minutes), view.zone)
@@ -130,10 +149,10 @@ def _left_out(found: Found) -> dict[str, int]:
 @get("/timeline/heat", guards=[requires(Permission.VIEW)])
 async def show_heat(
     request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages], database: NamedDependency[Database],
-    forecasts: NamedDependency[Forecasts], tag: Text = "", zone: Text = "UTC", slot: Text = "",
+    forecasts: NamedDependency[Forecasts], tag: Text = "", zone: Text = "", slot: Text = "",
 ) -> Response[str]:  # fmt: skip
     begin = datetime.now(UTC).replace(second=0, microsecond=0)
-    view = _view("/timeline/heat", "6h", tag, "job", zone, "", RANGES, begin)
+    view = _view("/timeline/heat", "6h", tag, "job", zone, "", RANGES, begin, principal.preferences.fixed_zone or "UTC")
     found, load, _ = await forecasts.of(begin, WEEK_MINUTES, Chosen(tag=view.tag or None), from_now=False)
     async with database.read() as connection:
         fleet = await one(connection, queries.FLEET)
@@ -149,13 +168,21 @@ async def show_heat(
 @get("/timeline/past", guards=[requires(Permission.VIEW)])
 async def show_past(
     request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages], database: NamedDependency[Database],
-    range: Text = "6h", tag: Text = "", zone: Text = "UTC",
+    range: Text = "6h", tag: Text = "", zone: Text = "",
 ) -> Response[str]:  # fmt: skip
     async with database.read() as connection:
         fleet = await one(connection, queries.FLEET)
         now = fleet["now"]
         view = _view(
-            "/timeline/past", range, tag, "job", zone, request.query_params.get("from", "")[:40], PAST_RANGES, now
+            "/timeline/past",
+            range,
+            tag,
+            "job",
+            zone,
+            request.query_params.get("from", "")[:40],
+            PAST_RANGES,
+            now,
+            principal.preferences.fixed_zone or "UTC",
         )
         length = timedelta(minutes=PAST_RANGES[view.range])
         axis = Axis(view.start or now - length, (view.start + length) if view.start else now, view.zone)

@@ -52,6 +52,17 @@ class AppUser(Base):
     last_sign_in_at: Mapped[datetime | None] = mapped_column(instant())
 
 
+class AppPreferences(Base):
+    __tablename__ = "app_preferences"
+    user_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("pgcron.app_user.id", ondelete="CASCADE"), primary_key=True)
+    theme: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    times: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    timezone: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    density: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    has_keys: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    updated_at: Mapped[datetime] = mapped_column(instant(), server_default=FetchedValue())
+
+
 class AppSession(Base):
     __tablename__ = "app_session"
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=FetchedValue())
