@@ -20,5 +20,5 @@ def downgrade() -> None:
     driver = op.get_bind().connection.dbapi_connection
     driver.execute("""
         DROP FUNCTION pgcron.explain(text), pgcron.skipped_reading(pgcron.cron_job, timestamptz), pgcron.limit_use(pgcron.cron_limit),
-          pgcron.blackout_until(pgcron.cron_blackout, timestamptz)
+          pgcron.blackout_until(pgcron.cron_blackout, timestamptz), pgcron.latest_run(text, text, text, timestamptz, timestamptz)
     """)

@@ -229,7 +229,9 @@ def test_it_tells_what_was_missed_last(stage: Stage, worker: WorkerId) -> None:
     assert message.endswith("(too_late)")
 
 
-def test_a_reader_may_ask(stage: Stage, reader_url: str) -> None:
+def test_a_reader_may_ask_whatever_rules_there_are(stage: Stage, reader_url: str) -> None:
     stage.job(handler=HANDLER)
+    stage.do("SELECT pgcron.set_blackout('nights', p_schedule => '0 22 * * *', p_duration => interval '8 hours')")
+    stage.do("SELECT pgcron.set_limit('handler', %s, 3)", HANDLER)
     with psycopg.connect(reader_url) as connection:
         assert connection.execute("SELECT count(*) FROM pgcron.explain('job')").fetchone()[0] > 3  # type: ignore[index]  # a count has a row

@@ -41,7 +41,7 @@ WEB_DOORS = OPERATOR_DOORS | {
     "act_as", "record_refusal", "create_job", "alter_job", "schedule", "unschedule", "revert", "purge_logs", "backfill", "cancel_backfill",
     "set_blackout", "remove_blackout", "set_limit", "remove_limit", "pause_all", "resume_all", "drain_worker", "add_channel", "edit_channel",
     "remove_channel", "mute", "unmute", "test_channel", "retry_deliveries",
-    "lock_job", "run_now_limited", "begin_once", "end_once", "begin_bulk", "take_bulk", "bulk_step", "cancel_bulk",
+    "lock_job", "run_now_limited", "begin_once", "end_once", "begin_bulk", "take_bulk", "bulk_step", "cancel_bulk", "set_preferences",
 }  # fmt: skip
 WORKER_DOORS = {
     "actor",
