@@ -19,7 +19,7 @@ function takeMyZone() {
   }
 }
 
-addEventListener("DOMContentLoaded", takeMyZone);
+addEventListener("load", takeMyZone); // by then htmx listens
 
 // The pickers and the text are one: what is typed in one shows in the other. A text that is not five fields leaves the pickers empty.
 const picks = () => [...document.querySelectorAll("[data-pick]")];

@@ -50,8 +50,8 @@ UPDATE pgcron.cron_job SET run_seq = %(runs)s, scheduled_runs = %(scheduled)s, s
 WHERE id = %(job)s
 """
 MISS = """
-INSERT INTO pgcron.cron_miss (job_id, reason, covers_from, covers_to, first_scheduled_for, last_scheduled_for, count, created_at, updated_at)
-VALUES (%(job)s, 'no_worker', %(from)s, %(to)s, %(first)s, %(to)s, %(count)s, %(to)s, %(to)s)
+INSERT INTO pgcron.cron_miss (id, job_id, reason, covers_from, covers_to, first_scheduled_for, last_scheduled_for, count, created_at, updated_at)
+VALUES (%(id)s, %(job)s, 'no_worker', %(from)s, %(to)s, %(first)s, %(to)s, %(count)s, %(to)s, %(to)s)
 """
 WORKER = """
 INSERT INTO pgcron.cron_worker (id, state, host, pid, version, app, release, concurrency, started_at, ended_at)
@@ -105,7 +105,7 @@ def write_history(connection: psycopg.Connection[Any], now: datetime, dice: rand
         if past.missed:
             first, last_missed = past.missed[0], past.missed[-1]
             told = {"from": first[0], "to": last_missed[1], "first": first[1], "count": len(past.missed)}
-            connection.execute(MISS, told | {"job": job.id})
+            connection.execute(MISS, told | {"id": _uuid_at(last_missed[1], dice), "job": job.id})
     with connection.cursor() as cursor, cursor.copy(COPY_LINES) as copy:
         for sample in SAMPLES:
             for row in pasts[sample.name].rows[-LINES_OF:]:
