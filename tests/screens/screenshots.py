@@ -45,7 +45,7 @@ class Picture:
 
 
 FOR_THE_DOCS = (
-    Picture("overview", "/"), Picture("overview-dark", "/", dark=True), Picture("jobs", "/jobs?open=send-invoices"), Picture("job", "/jobs/nightly-close"),
+    Picture("overview", "/"), Picture("overview-dark", "/", dark=True), Picture("jobs", "/jobs?open=send-invoices"), Picture("job", "/jobs/carrier-tracking?range=30d"),
     Picture("run", "/runs/{failed}"), Picture("timeline", "/timeline"), Picture("heat-map", "/timeline/heat", dark=True),
     Picture("schedule", "/jobs/reorder-proposals/schedule"), Picture("phone", "/jobs", phone=True),
 )  # fmt: skip

@@ -118,7 +118,7 @@ async function start() {
         width: box.clientWidth,
         height: HEIGHT,
         scales: { x: { range: (u, min, max) => (u.isZoomed ? [min, max] : [from, to]) }, y: { distr: isLog ? 3 : 1, range: isLog ? undefined : (u, min, max) => [0, (max || 1000) * 1.08] } },
-        axes: [{ ...axis, values: (u, splits, index, space, step) => splits.map((at) => day(at, step)) }, { ...axis, size: 64, values: (u, splits) => splits.map((ms) => (ms === null ? "" : span(ms))) }],
+        axes: [{ ...axis, values: (u, splits, index, space, step) => splits.map((at) => day(at, step)) }, { ...axis, size: 78, values: (u, splits) => splits.map((ms) => (ms === null ? "" : span(ms))) }],
         series: [
           { label: "When", value: (u, at) => (at ? new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ") + " UTC" : "–") },
           { label: "p50", stroke: running, width: 2, spanGaps: true, points: { show: false }, value: (u, ms) => span(ms) },

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from pgcron_admin import commands
-from pgcron_admin.database import Database
+from pgcron_admin.database import Connection, Database
 from pgcron_admin.front import facts_of
 from pgcron_admin.parameters import instant_of
 from pgcron_admin.permissions import requires
@@ -32,6 +33,7 @@ from pgcron_py.errors import JobNotFound, PgCronError
 from pgcron_py.storage.sqlstates import http_status
 
 SHOWN_RUNS = 8
+ONE_SECOND: LiteralString = "SET LOCAL statement_timeout = '1s'"
 
 
 def range_of(text: str) -> Range:
@@ -54,7 +56,6 @@ async def job_page(
         fleet = await one(connection, queries.FLEET)
         now = fleet["now"]
         frame = await frame_of(connection, key, principal)
-        statistics = await many(connection, queries.STATISTICS, {"name": frame.name})
         runs = await many(
             connection, queries.RUNS, {"job": frame.id, "status": "", "before": None, "limit": SHOWN_RUNS}
         )
@@ -64,11 +65,22 @@ async def job_page(
         ends = await last_ends(connection, frame.id)
         failure = ends.get("failure")
         group = await group_of_run(connection, failure.id, now, GROUP_OVER) if failure else None
+        statistics = await _statistics(connection, frame.name)
     return pages.show(
         request, principal, "job.html", http_status=status, title=frame.name, fleet=fleet, now=now, told=told, refused=refused, frame=frame, tab="",
         statistics=statistics, runs=[views.run_line(run) for run in runs], steps=steps, buckets=buckets, ranges=list(SPANS), range=range_,
         calendar=calendar(days, now.date()), ends=ends, error_group=group, typed=typed or {}, values=defaults(frame), problems={}, overlaps=OVERLAPS,
     )  # fmt: skip
+
+
+async def _statistics(connection: Connection, name: str) -> list[views.Row] | None:
+    """None for a job of which no worker has counted so many runs yet: they would have to be counted for this page."""
+    try:
+        async with connection.transaction():
+            await connection.execute(ONE_SECOND)
+            return await many(connection, queries.STATISTICS, {"name": name})
+    except (QueryCanceled, LockNotAvailable):
+        return None
 
 
 @get("/jobs/{key:str}/durations/{kind:str}", guards=[requires(Permission.VIEW)])
