@@ -61,7 +61,9 @@ def tell_story(connection: psycopg.Connection[Any], now: datetime) -> None:
         opened = now - ago
         told = {"name": name, "count": count, "detail": Jsonb({"error": error}), "opened": opened}
         connection.execute(PAST_ALERT, told | {"resolved": opened + timedelta(minutes=52)})
-    connection.execute("UPDATE pgcron.cron_watch SET looked_at = clock_timestamp()")  # what was missed then, somebody was told then
+    connection.execute(
+        "UPDATE pgcron.cron_watch SET looked_at = clock_timestamp()"
+    )  # what was missed then, somebody was told then
     struck = next(sample for sample in SAMPLES if sample.name == "new-york-closing")
     connection.execute(ACT, ("pgcron", "too many failures in a row"))
     connection.execute(STRUCK, (struck.error,))
