@@ -84,9 +84,12 @@ LEFT JOIN pgcron.workers w ON w.worker_id = r.worker_id WHERE r.run_id = %(run)s
 OUTPUT: LiteralString = """
 SELECT line_no, stream, level, at, text FROM pgcron.cron_log_line WHERE run_id = %(run)s ORDER BY line_no DESC LIMIT %(limit)s
 """
+# lease_left: share of its lease that is left.
 WORKERS: LiteralString = """
-SELECT * FROM pgcron.workers WHERE is_alive OR coalesce(ended_at, beat_at, started_at) > clock_timestamp() - interval '24 hours'
-ORDER BY is_alive DESC, started_at DESC LIMIT 200
+SELECT w.*, extract(epoch FROM e.lease_until - clock_timestamp()) * 1000 / e.ttl_ms AS lease_left
+FROM pgcron.workers w LEFT JOIN pgcron.cron_lease e ON e.worker_id = w.worker_id
+WHERE w.is_alive OR coalesce(w.ended_at, w.beat_at, w.started_at) > clock_timestamp() - interval '24 hours'
+ORDER BY w.is_alive DESC, w.started_at DESC LIMIT 200
 """
 FLEET: LiteralString = """
 SELECT paused_at, paused_by, paused_reason, clock_timestamp() AS now,

@@ -80,6 +80,7 @@ SCREEN_ROUTES = Router(
         timeline.show_heat,
         timeline.show_past,
         workers.list_workers,
+        workers.drain_worker,
         audit.list_entries,
         audit.show_entry,
         audit.revert_entry,
