@@ -52,7 +52,9 @@ def test_who_died_is_there_for_a_day_with_the_runs_that_were_lost(site: Site) ->
         "SELECT run_id FROM pgcron.runs WHERE worker_id = %s AND status = 'FAILED' ORDER BY run_id DESC LIMIT 1", worker
     )
     with psycopg.connect(site.db_url) as connection:
-        connection.execute("SET LOCAL session_replication_role = replica")  # an ended run never changes: this is its past
+        connection.execute(
+            "SET LOCAL session_replication_role = replica"
+        )  # an ended run never changes: this is its past
         connection.execute("UPDATE pgcron.cron_log SET reason = 'lost' WHERE id = %s", (run,))
     site.do("UPDATE pgcron.cron_worker SET state = 'DEAD', ended_at = clock_timestamp() WHERE id = %s", worker)
     page = site.tab("viewer").open("/workers")
