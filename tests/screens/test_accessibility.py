@@ -12,6 +12,8 @@ from screens.test_alerts import SCREENS as ALERTS
 from screens.test_screens import SCREENS, a_run
 from screens.test_settings import SCREENS as SETTINGS
 
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
+
 AXE = Path(__file__).resolve().parents[2] / "admin/frontend/node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 ASK = "tags => axe.run({runOnly: tags}).then(found => found.violations.map(v => `${v.id}: ${v.nodes.map(n => n.target + ' ' + n.failureSummary).join('; ')}`))"

@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 from screens.conftest import Site
 from screens.seeds import Visitor, seed_people_and_alerts, tab_of
 
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
+
 SCREENS = (
     "/alerts", "/alerts?state=all", "/alerts?state=resolved", "/alerts/inbox", "/alerts/channels", "/alerts/channels/new", "/alerts/mutes",
     "/alerts/deliveries", "/alerts/deliveries?state=PENDING", "/jobs/send-invoices/notifications", "/jobs/gdpr-export/notifications",

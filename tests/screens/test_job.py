@@ -12,6 +12,8 @@ from playwright.sync_api import expect
 from psycopg.types.json import Jsonb
 from screens.conftest import Site
 
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
+
 SCHEMA = {
     "type": "object", "required": ["day"],
     "properties": {

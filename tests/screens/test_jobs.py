@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import expect
 from screens.conftest import Site, Tab
 
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
+
 
 @pytest.fixture
 def tab(site: Site) -> Tab:

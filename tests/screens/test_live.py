@@ -7,11 +7,14 @@ import statistics
 import time
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 from screens.conftest import Site, Tab
 
 from support.admin import admin_process
 from support.figures import KEY
+
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
 
 # The goal holds on a quiet machine; make test shares its processors among many.
 SOON_MS = 300 if os.environ.get("PGCRON_PROOF") else 3000

@@ -13,6 +13,8 @@ from screens.test_screens import a_run
 
 from support.admin import as_program
 
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
+
 ZONE = re.compile(r"\d\d:\d\d(?::\d\d)? ([A-Z]{2,5}|[+-]\d\d)\b")
 
 

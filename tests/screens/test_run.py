@@ -16,6 +16,8 @@ from screens.conftest import Site
 from support.figures import KEY
 from support.runs import begin_run, end_run, write_lines, write_many_lines
 
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
+
 Connection = psycopg.Connection[Any]
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}\x1b]0;x\x07\x1b[31m</span>"
 COLOURED = (

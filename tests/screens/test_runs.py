@@ -20,6 +20,8 @@ from screens.conftest import Site
 from support.figures import KEY
 from support.runs import begin_run, end_run
 
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
+
 Connection = psycopg.Connection[Any]
 
 

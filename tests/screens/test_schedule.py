@@ -6,6 +6,8 @@ import pytest
 from playwright.sync_api import expect
 from screens.conftest import Site
 
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
+
 JOB = "purge-carts"
 
 

@@ -14,6 +14,8 @@ from screens.seeds import Visitor, tab_of
 from pgcron_py.app.passwords import hashed
 from support.admin import as_program
 
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
+
 SCREENS = (
     "/settings/preferences", "/settings/password", "/settings/sessions", "/settings/tokens", "/settings/users", "/settings/users/new",
     "/settings/roles", "/settings/kill-switch", "/settings/blackouts", "/settings/retention", "/settings/about",

@@ -12,6 +12,8 @@ from screens.seeds import tab_of
 
 from pgcron_py.app.passwords import hashed
 
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
+
 PASSWORD = "a long and good password"
 
 

@@ -7,11 +7,14 @@ import time
 from typing import Any
 
 import psycopg
+import pytest
 from playwright.sync_api import expect
 from screens.conftest import Site
 
 from support.figures import KEY
 from support.runs import begin_run, end_run
+
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
 
 
 def crowd(site: Site, count: int, schedule: str = "*/10 * * * *", tag: str = "crowd") -> None:

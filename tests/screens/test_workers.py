@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 from playwright.sync_api import expect
 from screens.conftest import Site
+
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
 
 WORKER = "SELECT worker_id FROM pgcron.workers WHERE host = %s"
 
