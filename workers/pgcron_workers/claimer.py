@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
+from logging import DEBUG
 from uuid import uuid4
 
 import psycopg
@@ -38,6 +39,7 @@ AHEAD = 1.5  # seconds before a due instant at which what follows it is computed
 PREPARED_MOST = 5000
 DECIDE_LIMIT = 0.1  # seconds in one claim
 LONGEST_SLEEP = 60.0
+REST = 0.1  # seconds until the next due instant that are enough to make old plans anew
 GATHER = 0.005  # seconds
 SET_ASIDE = 60.0  # seconds
 BACKOFF_FIRST, BACKOFF_MOST = 0.001, 0.5  # somebody else holds what is due
@@ -136,6 +138,8 @@ class Claimer:
 
     async def _prepare(self, connection: AsyncConnection, view: claims.View, seconds: float) -> float:
         """Until the next due instant: sleep, then compute what follows, then sleep the rest."""
+        if seconds > REST:
+            await self._session.rest(connection)
         if seconds > AHEAD + 0.1:
             return min(seconds - AHEAD, LONGEST_SLEEP)
         if seconds > 0.1 and self._prepared_for != view.next_claim_at:
@@ -254,6 +258,8 @@ class Claimer:
         self.observer.claim_took(seconds)
         self.observer.claimed(now, runs)
         self.observer.missed(miss for _, decision in decided for miss in decision.misses)
+        if not self._log.is_enabled_for(DEBUG):
+            return
         for job, run in runs:
             self._log.debug("run_claimed", run_id=str(run.id), job_id=str(job.id), job=job.timing.name, cause=run.cause)
 

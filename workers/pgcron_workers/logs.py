@@ -35,5 +35,5 @@ def configured_log(level: str, form: str) -> FilteringBoundLogger:
         structlog.PrintLogger(sys.stderr),
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-    )
+    ).bind()  # or each line, also one that is not logged, would bind it anew
     return log

@@ -7,6 +7,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from logging import DEBUG
 
 import psycopg
 from structlog.typing import FilteringBoundLogger
@@ -95,7 +96,8 @@ class Recorder:
             self._in_flight.append(self._queue.popleft())
         if not self._in_flight:
             self._idle.set()
-            return IDLE
+            await self._session.run(self._session.rest)  # and opens the connection, before it is needed
+            return 0 if self._queue else IDLE
         batch = list(self._in_flight)
         try:
             outcomes = await self._session.run(lambda connection: self._write(connection, batch))
@@ -149,6 +151,8 @@ class Recorder:
     ) -> None:
         """The run's end is recorded: one line, and the metrics."""
         self.observer.ended(status, reason, duration)
+        if status is Status.SUCCESS and not self._log.is_enabled_for(DEBUG):
+            return
         ids = {
             "run_id": str(run.run_id),
             "job_id": str(run.job.id),
