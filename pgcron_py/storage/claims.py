@@ -200,20 +200,21 @@ async def lock_due_jobs(
     *,
     limit: int,
     window: int,
+    most_jobs: int | None = None,
     has_slots: bool = True,
     aside: Collection[JobId] = (),
     release: str | None = None,
     full: Full = NOTHING_FULL,
     alone: JobId | None = None,
 ) -> tuple[datetime | None, list[Job]]:
-    """The database's now, and up to `limit` due jobs, locked. (None, []) when there is nothing to take.
+    """The database's now, and up to `limit` due jobs, locked, with as many requests. (None, []) when there is nothing to take.
 
-    has_slots=False: only jobs that are due while they run, which need a decision but no slot. aside: jobs to leave.
+    most_jobs: fewer than limit, where each has several requests: what is locked for nothing costs as much as a run. has_slots=False: only jobs that are due while they run, which need a decision but no slot. aside: jobs to leave.
     release: of the application. full: what limits leave no room for. alone: the only job to take, which runs alone.
     """
     cursor = await connection.execute(
         LOCK_DUE_JOBS,
-        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": limit, "window": window, "has_slots": has_slots, "aside": list(aside),
+        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": most_jobs or limit, "window": window, "has_slots": has_slots, "aside": list(aside),
          "release": release, "alone": alone, "knows_rules": view.has_rules, "full_queues": full.queues, "full_handlers": full.handlers, "full_tags": full.tags},
         binary=True,
     )  # fmt: skip

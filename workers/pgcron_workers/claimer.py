@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -88,6 +89,7 @@ class Claimer:
         self._conflicts: set[JobId] = set()
         self._one_by_one = 0
         self._gathered = False
+        self._runs_per_job = 1.0  # in the last claim: jobs of many requests need fewer locks
         self._few = few
         self._set_aside: dict[JobId, float] = {}
 
@@ -196,10 +198,12 @@ class Claimer:
         limit = min(slots, BATCH) if slots > 0 else BATCH
         if self._one_by_one > 0:  # a batch was refused by the database: find the row that it can't take
             limit, self._one_by_one = 1, self._one_by_one - 1
-        taken, locked = await self._claim(connection, view, limit, slots > 0)
+        most_jobs = math.ceil(limit / self._runs_per_job)
+        taken, locked = await self._claim(connection, view, limit, slots > 0, most_jobs=most_jobs)
         if taken:
             self._submit([self._order(job, run) for job, run in taken])
-        if locked >= limit:
+        self._runs_per_job = max(len(taken) / locked, 1) if locked else 1
+        if locked >= most_jobs or len(taken) >= limit:
             return Taken.MORE
         return Taken.SOME if locked else Taken.FULL if slots <= 0 else Taken.NOTHING
 
@@ -220,7 +224,14 @@ class Claimer:
         return Taken.SOME if locked else Taken.NOTHING
 
     async def _claim(
-        self, connection: AsyncConnection, view: claims.View, limit: int, has_slots: bool, alone: JobId | None = None
+        self,
+        connection: AsyncConnection,
+        view: claims.View,
+        limit: int,
+        has_slots: bool,
+        *,
+        most_jobs: int | None = None,
+        alone: JobId | None = None,
     ) -> tuple[list[tuple[Job, NewRun]], int]:
         """One claim: what was claimed, and how many jobs were locked and resolved. alone: the only job to claim, and only
         when nothing else runs."""
@@ -230,7 +241,7 @@ class Claimer:
         await claims.begin_claim(connection, alone=alone is not None)
         try:
             now, jobs, room, may_start = await claims.lock_by_rules(
-                connection, self.worker_id, view, alone=alone, limit=limit, window=WINDOW, has_slots=has_slots,
+                connection, self.worker_id, view, alone=alone, limit=limit, window=WINDOW, most_jobs=most_jobs, has_slots=has_slots,
                 aside=self._aside(), release=self.release,
             )  # fmt: skip
             decided = await self._decide(connection, jobs, now, limit, room, may_start) if now else []

@@ -8,6 +8,7 @@ at MARKER (see stepping).
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -25,7 +26,7 @@ from pgcron_py.registry import PgCron, load_app
 from pgcron_workers import tracing
 from pgcron_workers.builtins import add_builtins, builtin_secrets
 from pgcron_workers.executors.base import Order, RunEnd
-from pgcron_workers.executors.capture import Outputs, captured, install
+from pgcron_workers.executors.capture import Outputs, context_of, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.lifeline import die_with
 from pgcron_workers.executors.live_run import LiveRun
@@ -81,8 +82,7 @@ class Child:
         self._runs[run.order.run_id] = run
         output = self._outputs.open(run.order.run_id)
         output.serve(run)
-        with captured(output):
-            task = asyncio.ensure_future(self._perform(run))
+        task = self._loop.create_task(self._perform(run), context=context_of(output))
         run.on_stop = task.cancel
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -157,6 +157,7 @@ async def run(channel: socket.socket, config: dict[str, Any], marker: Marker) ->
         return
     channel.sendall(encode([hello]))
     channel.setblocking(False)
+    gc.freeze()  # what the application imported stays: no collection needs to look at it again
     pools = Pools(config["database_url"], config["connections"])
     await Child(channel, Runner(app, None, pools, marker)).serve()
 
