@@ -284,7 +284,10 @@ def _job(row: tuple[Any, ...], requests: tuple[Request, ...], buffered: int) -> 
 
 
 async def warm_up(connection: AsyncConnection) -> None:
-    """Prepares and plans the claim's statements, so that the first claim after a start or an outage is no slower."""
+    """Prepares and plans the claim's statements, so that the first claim after a start or an outage is no slower.
+
+    It commits, having written nothing: after a ROLLBACK psycopg drops every prepared statement.
+    """
     nobody = WorkerId(UUID(int=0))
     await begin(connection)
     view = await look(connection, [], [])
@@ -292,7 +295,8 @@ async def warm_up(connection: AsyncConnection) -> None:
     await _due_requests(connection, [], 1)
     await connection.execute(BUFFERED, {"jobs": []})
     await write_claim(connection, nobody, [])
-    await connection.execute("ROLLBACK", prepare=False)
+    await upcoming(connection, view, ahead_ms=0, limit=0)
+    await connection.execute("COMMIT", prepare=False)
 
 
 class _Run(Struct, omit_defaults=True):

@@ -40,7 +40,7 @@ AHEAD = 1.5  # seconds before a due instant at which what follows it is computed
 PREPARED_MOST = 5000
 DECIDE_LIMIT = 0.1  # seconds in one claim
 LONGEST_SLEEP = 60.0
-REST = 0.1  # seconds until the next due instant that are enough to make old plans anew
+QUIET = 0.5  # seconds without a claim, before old plans are made anew
 GATHER = 0.005  # seconds
 SET_ASIDE = 60.0  # seconds
 BACKOFF_FIRST, BACKOFF_MOST = 0.001, 0.5  # somebody else holds what is due
@@ -89,6 +89,7 @@ class Claimer:
         self._conflicts: set[JobId] = set()
         self._one_by_one = 0
         self._gathered = False
+        self._took = 0.0  # when the last claim ended
         self._runs_per_job = 1.0  # in the last claim: jobs of many requests need fewer locks
         self._few = few
         self._set_aside: dict[JobId, float] = {}
@@ -140,11 +141,15 @@ class Claimer:
 
     async def _prepare(self, connection: AsyncConnection, view: claims.View, seconds: float) -> float:
         """Until the next due instant: sleep, then compute what follows, then sleep the rest."""
-        if seconds > REST:
+        if seconds > AHEAD + QUIET:
+            if (
+                busy := self._took + QUIET - time.monotonic()
+            ) > 0:  # what was claimed has just begun: let it have the machine
+                return busy
             await self._session.rest(connection)
-        if seconds > AHEAD + 0.1:
             return min(seconds - AHEAD, LONGEST_SLEEP)
         if seconds > 0.1 and self._prepared_for != view.next_claim_at:
+            await self._session.rest(connection)
             self._prepared_for = view.next_claim_at
             soon = await claims.upcoming(connection, view, ahead_ms=int(AHEAD * 1000), limit=PREPARED_MOST)
             self._prepared = {}
@@ -164,6 +169,7 @@ class Claimer:
         ]
         if view.has_rules:
             rounds.append(await self._take_alone(connection, view))
+        self._took = time.monotonic()
         if any(taken is Taken.MORE for taken in rounds):
             return 0
         await self._look(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +26,7 @@ from pgcron_workers.session import Connection, Session
 
 BATCH = 500
 IDLE = 60.0
+QUIET = 0.5  # seconds without a run that ended, before old plans are made anew
 
 
 class Recorder:
@@ -43,6 +45,7 @@ class Recorder:
         self._on_free, self._on_retry = on_free, on_retry
         self._queue: deque[Finish] = deque()
         self._in_flight: list[Finish] = []
+        self._wrote = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -96,6 +99,8 @@ class Recorder:
             self._in_flight.append(self._queue.popleft())
         if not self._in_flight:
             self._idle.set()
+            if (busy := self._wrote + QUIET - time.monotonic()) > 0:
+                return busy
             await self._session.run(self._session.rest)  # and opens the connection, before it is needed
             return 0 if self._queue else IDLE
         batch = list(self._in_flight)
@@ -107,6 +112,7 @@ class Recorder:
             self._log.warning("batch_refused", runs=len(batch), error=str(error).splitlines()[0])
             outcomes = await self._one_by_one(batch)
         self._settle(batch, outcomes)
+        self._wrote = time.monotonic()
         return 0
 
     async def _write(self, connection: Connection, batch: list[Finish]) -> dict[RunId, Outcome]:

@@ -85,7 +85,7 @@ class Session:
         self._watch = watch
         self._warm_up = warm_up
         self._connection: Connection | None = None
-        self._uses, self._replan_at = 0, 1
+        self._uses, self._replan_at = 0, 2
         self._attempts = attempts_of(url)
 
     async def run(self, use: Callable[[Connection], Awaitable[T]], deadline: float = DEADLINE) -> T:
@@ -93,7 +93,7 @@ class Session:
         other database errors go through, after a rollback."""
         connection = await self.connected()
         self._uses += 1
-        is_overdue = self._uses >= 4 * self._replan_at  # never at rest: then in the middle of the work
+        is_overdue = self._uses >= 8 * self._replan_at  # never at rest: then in the middle of the work
         task = asyncio.ensure_future(self._planned_anew(connection, use) if is_overdue else use(connection))
         try:
             done, _ = await asyncio.wait({task}, timeout=deadline)
@@ -128,7 +128,7 @@ class Session:
             await self._planned_anew(connection, self._warm_up or _nothing)
 
     async def _planned_anew(self, connection: Connection, use: Callable[[Connection], Awaitable[T]]) -> T:
-        """After 1, 2, 4, 8, … uses: a plan made while the tables were empty must not outlive their growth. To plan takes as long as
+        """After 2, 4, 8, … uses: a plan made while the tables were empty must not outlive their growth. To plan takes as long as
         to claim a batch, so it is done between the uses if there is a between."""
         while self._replan_at <= self._uses:
             self._replan_at *= 2
