@@ -5,7 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 
-import structlog
+if (
+    "rich" not in sys.modules
+):  # which structlog would import, with pygments, for traces in colour: 4 MiB of every worker
+    sys.modules["rich"] = None  # type: ignore[assignment]  # how Python marks what can't be had
+    import structlog
+
+    del sys.modules["rich"]
+else:
+    import structlog
 from structlog.typing import FilteringBoundLogger
 
 _SPEAKER: dict[str, str] = {}
