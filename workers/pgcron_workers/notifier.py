@@ -44,7 +44,7 @@ class Notifier(Observer):
         self._sent: list[tuple[Delivery, str | None]] = []
         self._starts: deque[tuple[JobId, dict[str, Any]]] = deque(maxlen=STARTS_KEPT)
         self._pinged: dict[JobId, str] = {}
-        self._looked = float("-inf")
+        self._next_look = 0.0
         self._idle = asyncio.Event()
 
     # -- what the other duties tell
@@ -67,9 +67,9 @@ class Notifier(Observer):
     async def run_once(self) -> float:
         await self._settle()
         seconds: float | None = 0.0  # somebody rang: something is due
-        if time.monotonic() - self._looked >= EVERY:
+        if time.monotonic() >= self._next_look:
             self._pinged, seconds = await self._session.run(notifications.look)
-            self._looked = time.monotonic()
+            self._next_look = time.monotonic() + EVERY * random.uniform(1, 1.2)
         self._send_starts()
         if seconds is not None and seconds <= 0:
             if await self._take():
@@ -77,7 +77,7 @@ class Notifier(Observer):
             seconds = await self._session.run(notifications.seconds_to_next)
         if not self._on_their_way and not self._sent:
             self._idle.set()
-        pause = EVERY * random.uniform(0.8, 1.2)
+        pause = self._next_look - time.monotonic()
         return pause if seconds is None else min(pause, max(seconds, SOONEST))
 
     async def _settle(self) -> None:
