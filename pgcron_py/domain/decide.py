@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pgcron_py.domain.blackout import end_of
 from pgcron_py.domain.job import Job, NewMiss, NewRequest, NewRun, Request, Timing
@@ -17,8 +20,7 @@ _SECOND = timedelta(seconds=1)
 _INSTANT = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(Struct, frozen=True):
     """Where the schedule goes on: the next nominal instant and its earliest start (None = no more)."""
 
     next_scheduled_for: datetime | None

@@ -5,20 +5,22 @@ Three statements of one transaction, on one connection. Between the second and t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from psycopg import AsyncConnection
 
 from pgcron_py.domain.decide import Advance, Decision
-from pgcron_py.domain.job import Job, Request, Timing
+from pgcron_py.domain.job import Job, NewRun, Request, Timing
 from pgcron_py.domain.limits import NOTHING_FULL, Full, Room
-from pgcron_py.domain.words import Cause, JobId, RequestId, RunId, WorkerId
+from pgcron_py.domain.words import Cause, JobId, MissReason, RequestId, RunId, WorkerId
 from pgcron_py.storage import rules
+from pgcron_py.storage.json_text import json_text
 
 # A process frozen inside a claim must not hold its rows for ever. The bitmap scan would revisit every page that was
 # once due: only a plain index scan marks dead entries (measured: 4 ms against 0.07 ms for an empty claim). Before
@@ -106,6 +108,7 @@ SELECT pgcron.cancel_run(l.id, 'the next occurrence is due: ' || job.policy, job
 """
 
 # A run that conflicts is not inserted and is missing from the result: the caller rolls back and resolves it by name.
+# The arrays bound what a plan may read that was made while the tables were empty: it would begin with the table.
 WRITE_CLAIM = """
 WITH run AS MATERIALIZED (
   SELECT * FROM json_to_recordset(%(runs)s) AS x (id uuid, job_id uuid, seq bigint, cause text, scheduled_for timestamptz,
@@ -113,16 +116,22 @@ WITH run AS MATERIALIZED (
 ), miss AS MATERIALIZED (
   SELECT * FROM json_to_recordset(%(misses)s) AS x (job_id uuid, reason text, covers_from timestamptz, covers_to timestamptz,
     first timestamptz, last timestamptz, count bigint, is_lower_bound boolean)
+), advance AS MATERIALIZED (
+  SELECT * FROM json_to_recordset(%(jobs)s) AS x (id uuid, moves boolean, next_scheduled_for timestamptz, next_run_at timestamptz,
+    covers_from timestamptz, runs integer, scheduled integer, is_waiting boolean)
+), asked AS MATERIALIZED (
+  SELECT q.id, q.requested_by, q.args FROM pgcron.cron_request q WHERE q.id = ANY (ARRAY(SELECT i.request_id FROM run i))
 ), inserted AS (
   INSERT INTO pgcron.cron_log (id, job_id, seq, is_exclusive, cause, scheduled_for, covers_from, covers_to, attempt, worker_id,
     request_id, requested_by, args, handler, job_version, schedule)
   SELECT r.id, r.job_id, r.seq, j.is_exclusive, r.cause, r.scheduled_for, r.covers_from, r.covers_to, r.attempt, %(worker)s,
     r.request_id, q.requested_by, coalesce(q.args, j.args), j.handler, j.version, j.schedule
-    FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id LEFT JOIN pgcron.cron_request q ON q.id = r.request_id
+    FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id AND j.id = ANY (ARRAY(SELECT i.job_id FROM run i))
+    LEFT JOIN asked q ON q.id = r.request_id
   ON CONFLICT DO NOTHING RETURNING id
 ), claimed AS (
   UPDATE pgcron.cron_request q SET state = 'CLAIMED', run_id = r.id, ended_at = clock_timestamp()
-    FROM run r WHERE q.id = r.request_id AND q.state = 'PENDING'
+    FROM run r WHERE q.id = r.request_id AND q.id = ANY (ARRAY(SELECT i.request_id FROM run i)) AND q.state = 'PENDING'
 ), extended AS (
   UPDATE pgcron.cron_miss m SET covers_to = x.covers_to, last_scheduled_for = x.last, count = m.count + x.count,
       is_lower_bound = m.is_lower_bound OR x.is_lower_bound, updated_at = clock_timestamp()
@@ -143,9 +152,7 @@ WITH run AS MATERIALIZED (
     next_request_at = CASE WHEN j.next_request_at IS NULL OR a.is_waiting THEN NULL ELSE
       (SELECT p.run_after FROM pgcron.cron_request p WHERE p.job_id = j.id AND p.state = 'PENDING'
          AND p.id NOT IN (SELECT r.request_id FROM run r WHERE r.request_id IS NOT NULL) ORDER BY p.run_after LIMIT 1) END
-  FROM json_to_recordset(%(jobs)s) AS a (id uuid, moves boolean, next_scheduled_for timestamptz, next_run_at timestamptz,
-    covers_from timestamptz, runs integer, scheduled integer, is_waiting boolean)
-  WHERE j.id = a.id
+  FROM advance a WHERE j.id = a.id AND j.id = ANY (ARRAY(SELECT i.id FROM advance i))
 )
 SELECT id FROM inserted
 """
@@ -193,21 +200,23 @@ async def lock_due_jobs(
     *,
     limit: int,
     window: int,
+    most_jobs: int | None = None,
     has_slots: bool = True,
     aside: Collection[JobId] = (),
     release: str | None = None,
     full: Full = NOTHING_FULL,
     alone: JobId | None = None,
 ) -> tuple[datetime | None, list[Job]]:
-    """The database's now, and up to `limit` due jobs, locked. (None, []) when there is nothing to take.
+    """The database's now, and up to `limit` due jobs, locked, with as many requests. (None, []) when there is nothing to take.
 
-    has_slots=False: only jobs that are due while they run, which need a decision but no slot. aside: jobs to leave.
+    most_jobs: fewer than limit, where each has several requests: what is locked for nothing costs as much as a run. has_slots=False: only jobs that are due while they run, which need a decision but no slot. aside: jobs to leave.
     release: of the application. full: what limits leave no room for. alone: the only job to take, which runs alone.
     """
     cursor = await connection.execute(
         LOCK_DUE_JOBS,
-        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": limit, "window": window, "has_slots": has_slots, "aside": list(aside),
+        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": most_jobs or limit, "window": window, "has_slots": has_slots, "aside": list(aside),
          "release": release, "alone": alone, "knows_rules": view.has_rules, "full_queues": full.queues, "full_handlers": full.handlers, "full_tags": full.tags},
+        binary=True,
     )  # fmt: skip
     rows = await cursor.fetchall()
     if not rows:
@@ -247,7 +256,7 @@ async def _buffered(connection: AsyncConnection, jobs: list[JobId]) -> dict[JobI
 
 
 async def _due_requests(connection: AsyncConnection, jobs: list[JobId], limit: int) -> dict[JobId, tuple[Request, ...]]:
-    cursor = await connection.execute(DUE_REQUESTS, {"jobs": jobs, "limit": limit})
+    cursor = await connection.execute(DUE_REQUESTS, {"jobs": jobs, "limit": limit}, binary=True)
     found: dict[JobId, tuple[Request, ...]] = {}
     for (
         job_id,
@@ -275,7 +284,10 @@ def _job(row: tuple[Any, ...], requests: tuple[Request, ...], buffered: int) -> 
 
 
 async def warm_up(connection: AsyncConnection) -> None:
-    """Prepares and plans the claim's statements, so that the first claim after a start or an outage is no slower."""
+    """Prepares and plans the claim's statements, so that the first claim after a start or an outage is no slower.
+
+    It commits, having written nothing: after a ROLLBACK psycopg drops every prepared statement.
+    """
     nobody = WorkerId(UUID(int=0))
     await begin(connection)
     view = await look(connection, [], [])
@@ -283,51 +295,90 @@ async def warm_up(connection: AsyncConnection) -> None:
     await _due_requests(connection, [], 1)
     await connection.execute(BUFFERED, {"jobs": []})
     await write_claim(connection, nobody, [])
-    await connection.execute("ROLLBACK", prepare=False)
+    await upcoming(connection, view, ahead_ms=0, limit=0)
+    await connection.execute("COMMIT", prepare=False)
+
+
+class _Run(Struct, omit_defaults=True):
+    id: RunId
+    job_id: JobId
+    seq: int
+    cause: Cause
+    attempt: int
+    scheduled_for: datetime | None = None
+    covers_from: datetime | None = None
+    covers_to: datetime | None = None
+    request_id: RequestId | None = None
+
+
+class _Miss(Struct):
+    job_id: JobId
+    reason: MissReason
+    covers_from: datetime
+    covers_to: datetime
+    first: datetime
+    last: datetime
+    count: int
+    is_lower_bound: bool
+
+
+class _Advance(Struct):
+    id: JobId
+    moves: bool
+    next_scheduled_for: datetime | None
+    next_run_at: datetime | None
+    covers_from: datetime | None
+    runs: int
+    scheduled: int
+    is_waiting: bool
+
+
+class _Waiting(Struct):
+    job_id: JobId
+    scheduled_for: datetime
+    covers_from: datetime
+    covers_to: datetime
+
+
+class _Postponed(Struct):
+    id: RequestId
+    until: datetime
 
 
 async def write_claim(
     connection: AsyncConnection, worker: WorkerId, decisions: Iterable[tuple[Job, Decision]]
 ) -> set[RunId]:
     """Inserts runs and misses and advances the jobs; the ids that were inserted."""
-    runs: list[dict[str, Any]] = []
-    misses: list[dict[str, Any]] = []
-    jobs: list[dict[str, Any]] = []
-    waiting: list[dict[str, Any]] = []
+    runs: list[_Run] = []
+    misses: list[_Miss] = []
+    jobs: list[_Advance] = []
+    waiting: list[_Waiting] = []
     ending: dict[JobId, str] = {}
     expired: list[RequestId] = []
-    postponed: list[dict[str, Any]] = []
+    postponed: list[_Postponed] = []
     for job, decision in decisions:
-        id_ = str(job.id)
-        waiting.extend(
-            {"job_id": id_, "scheduled_for": _iso(request.scheduled_for), "covers_from": _iso(request.covers[0]), "covers_to": _iso(request.covers[1])}
-            for request in decision.requests
-        )  # fmt: skip
+        id_ = job.id
+        waiting.extend(_Waiting(id_, request.scheduled_for, *request.covers) for request in decision.requests)
         if decision.ends_others:
-            ending[job.id] = decision.ends_others
+            ending[id_] = decision.ends_others
         expired.extend(request.id for request in decision.expired)
-        postponed.extend({"id": str(request.id), "until": _iso(until)} for request, until in decision.postponed)
-        runs.extend(
-            {"id": str(run.id), "job_id": id_, "seq": run.seq, "cause": run.cause, "scheduled_for": _iso(run.scheduled_for),
-             "covers_from": _iso(run.covers and run.covers[0]), "covers_to": _iso(run.covers and run.covers[1]),
-             "attempt": run.attempt, "request_id": str(run.request.id) if run.request else None}
-            for run in decision.runs
-        )  # fmt: skip
+        postponed.extend(_Postponed(request.id, until) for request, until in decision.postponed)
+        runs.extend(map(_run, repeat(id_), decision.runs))
         misses.extend(
-            {"job_id": id_, "reason": miss.reason, "covers_from": _iso(miss.covers_from), "covers_to": _iso(miss.covers_to),
-             "first": _iso(miss.first), "last": _iso(miss.last), "count": miss.count, "is_lower_bound": miss.is_lower_bound}
-            for miss in decision.misses
-        )  # fmt: skip
-        jobs.append(_advance_as_json(id_, decision))
+            _Miss(id_, it.reason, it.covers_from, it.covers_to, it.first, it.last, it.count, it.is_lower_bound)
+            for it in decision.misses
+        )
+        jobs.append(_advance(id_, decision))
     if expired:
         await connection.execute(EXPIRE, {"requests": expired})
     if postponed:
-        await connection.execute(POSTPONE, {"requests": json.dumps(postponed)})
+        await connection.execute(POSTPONE, {"requests": json_text(postponed)})
     if waiting:
-        await connection.execute(BUFFER, {"requests": json.dumps(waiting)})
+        await connection.execute(BUFFER, {"requests": json_text(waiting)})
     cursor = await connection.execute(
         WRITE_CLAIM,
-        {"worker": worker, "runs": json.dumps(runs), "misses": json.dumps(misses), "jobs": json.dumps(jobs)},
+        {"worker": worker, "runs": json_text(runs), "misses": json_text(misses), "jobs": json_text(jobs)},
+        binary=True,
     )
     inserted = {row[0] for row in await cursor.fetchall()}
     if ending:
@@ -335,22 +386,23 @@ async def write_claim(
     return inserted
 
 
-def _advance_as_json(job_id: str, decision: Decision) -> dict[str, Any]:
-    advance = decision.advance or Advance(None, None)
-    return {
-        "id": job_id,
-        "moves": decision.advance is not None,
-        "next_scheduled_for": _iso(advance.next_scheduled_for),
-        "next_run_at": _iso(advance.next_run_at),
-        "covers_from": _iso(decision.covers_from),
-        "runs": len(decision.runs),
-        "scheduled": sum(run.cause is Cause.SCHEDULE for run in decision.runs) + len(decision.requests),
-        "is_waiting": decision.is_waiting,
-    }
+def _run(job_id: JobId, run: NewRun) -> _Run:
+    covers_from, covers_to = run.covers or (None, None)
+    return _Run(
+        run.id, job_id, run.seq, run.cause, run.attempt, run.scheduled_for, covers_from, covers_to, run.request.id if run.request else None
+    )  # fmt: skip
 
 
-def _iso(instant: datetime | None) -> str | None:
-    return instant.isoformat() if instant else None
+def _advance(job_id: JobId, decision: Decision) -> _Advance:
+    advance = decision.advance or _STAYS
+    scheduled = sum(run.cause is Cause.SCHEDULE for run in decision.runs) + len(decision.requests)
+    return _Advance(
+        job_id, decision.advance is not None, advance.next_scheduled_for, advance.next_run_at, decision.covers_from,
+        len(decision.runs), scheduled, decision.is_waiting,
+    )  # fmt: skip
+
+
+_STAYS = Advance(None, None)
 
 
 async def look(connection: AsyncConnection, handlers: list[str], queues: list[str] | None) -> View:
@@ -367,5 +419,5 @@ async def upcoming(
     parameters: Mapping[str, Any] = {
         "route_queues": view.route_queues, "route_handlers": view.route_handlers, "ahead_ms": ahead_ms, "limit": limit,
     }  # fmt: skip
-    cursor = await connection.execute(UPCOMING, parameters)
+    cursor = await connection.execute(UPCOMING, parameters, binary=True)
     return [(Timing(*row[:-2]), row[-2], row[-1]) for row in await cursor.fetchall()]

@@ -14,8 +14,7 @@ from pgcron_py.domain.words import JobId
 LEASE_MS = 60_000
 TAKE = "SELECT id, token, kind, attempt, lane, url, secret, message FROM pgcron.take_deliveries(%(limit)s, %(lease)s, %(busy)s)"
 SETTLE = "SELECT pgcron.settle_delivery(%(id)s, %(token)s, %(error)s)"
-LOOK = "SELECT pgcron.check_alerts(), pgcron.seal_audit()"
-PINGED = "SELECT id, ping_url FROM pgcron.cron_job WHERE ping_url IS NOT NULL"
+LOOK = "SELECT pinged, due_in FROM pgcron.look_around()"
 NEXT = "SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8 FROM pgcron.cron_delivery WHERE state = 'PENDING'"
 
 Outcome = Literal["DELIVERED", "PENDING", "GIVEN_UP", "SKIPPED", "LOST"]
@@ -54,16 +53,11 @@ async def settle(connection: AsyncConnection, delivery: Delivery, error: str | N
     return outcome
 
 
-async def look(connection: AsyncConnection) -> bool:
-    """Opens, tells and resolves what no run tells. False: somebody else did so just before."""
+async def look(connection: AsyncConnection) -> tuple[dict[JobId, str], float | None]:
+    """Opens, tells and resolves what no run tells. The ping_url of each job that has one, and the seconds to the next delivery."""
     row = await (await connection.execute(LOOK)).fetchone()
     assert row is not None
-    return bool(row[0])
-
-
-async def pinged_jobs(connection: AsyncConnection) -> dict[JobId, str]:
-    """The ping_url of each job that has one."""
-    return {JobId(row[0]): row[1] for row in await (await connection.execute(PINGED)).fetchall()}
+    return {JobId(UUID(job)): url for job, url in row[0].items()}, row[1]
 
 
 async def seconds_to_next(connection: AsyncConnection) -> float | None:

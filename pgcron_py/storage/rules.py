@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from pgcron_py.domain.blackout import Blackout

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from psycopg import AsyncConnection
 
 from pgcron_py.domain.retry import RetryPolicy
 from pgcron_py.domain.words import JobId, Reason, RunId, Status, WorkerId
+from pgcron_py.storage.json_text import json_text
 
 FINISH_RUNS = "SELECT run_id, outcome FROM pgcron.finish_runs(%(worker)s, %(runs)s)"
 FINISH_RUN = "SELECT pgcron.finish_run(%(worker)s, %(run)s)"
@@ -33,8 +34,7 @@ UPDATE pgcron.cron_log SET backend_pid = CASE WHEN NOT %(is_pooled)s THEN pg_bac
 Outcome = Literal["recorded", "already", "lost"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(msgspec.Struct, frozen=True, omit_defaults=True):
     """The end of a run, as finish_runs takes it. duration in ms; token tells a lost reply from a lost lease."""
 
     id: RunId
@@ -54,19 +54,8 @@ class Finish:
     retry_attempt: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        row: dict[str, Any] = {
-            "id": str(self.id), "job_id": str(self.job_id), "status": self.status, "finish_token": str(self.finish_token),
-            "duration": self.duration,
-        }  # fmt: skip
-        if self.metadata is not None or self.result is not None:
-            row |= {"metadata": self.metadata, "result": self.result}
-        if self.skip_reason is not None or self.progress is not None:
-            row |= {"skip_reason": self.skip_reason, "progress": self.progress}
-        if self.reason is not None or self.error is not None:
-            row |= {
-                "reason": self.reason, "is_strike": self.is_strike, "error": self.error, "stack_trace": self.stack_trace,
-                "retry_after_ms": self.retry_after_ms, "retry_attempt": self.retry_attempt,
-            }  # fmt: skip
+        """What is not there is NULL."""
+        row: dict[str, Any] = msgspec.to_builtins(self)
         return row
 
 
@@ -82,8 +71,7 @@ class RunningRun:
 
 
 async def finish_runs(connection: AsyncConnection, worker: WorkerId, finishes: list[Finish]) -> dict[RunId, Outcome]:
-    runs = json.dumps([finish.as_json() for finish in finishes])
-    cursor = await connection.execute(FINISH_RUNS, {"worker": worker, "runs": runs})
+    cursor = await connection.execute(FINISH_RUNS, {"worker": worker, "runs": json_text(finishes)})
     return {row[0]: row[1] for row in await cursor.fetchall()}
 
 

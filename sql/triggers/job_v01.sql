@@ -38,7 +38,7 @@ BEGIN
     PERFORM pgcron.check_args(NEW.handler, NEW.args);
   END IF;
   NEW.version := OLD.version + 1;
-  NEW.updated_at := clock_timestamp();
+  NEW.updated_at := clock_timestamp();  -- the one instant of this edit: what was due before it belongs to the old definition
   IF OLD.is_enabled AND NOT NEW.is_enabled THEN
     NEW.disabled_at := clock_timestamp();
     NEW.disabled_by := CASE WHEN NEW.disabled_by IS DISTINCT FROM OLD.disabled_by THEN NEW.disabled_by ELSE pgcron.actor() END;
@@ -52,12 +52,12 @@ BEGIN
     NEW.consecutive_failures := 0;
     NEW.strikes_from_seq := OLD.run_seq;
     NEW.needs_plan := true;
-    NEW.replan_at := clock_timestamp();
+    NEW.replan_at := NEW.updated_at;
     NEW.replan_reason := 'disabled';
   END IF;
   IF pgcron.job_timing(NEW) <> pgcron.job_timing(OLD) THEN
     NEW.needs_plan := true;
-    NEW.replan_at := clock_timestamp();
+    NEW.replan_at := NEW.updated_at;
     NEW.replan_reason := CASE WHEN OLD.needs_plan OR NOT OLD.is_enabled OR NOT NEW.is_enabled
                               THEN coalesce(NEW.replan_reason, 'disabled') ELSE 'rescheduled' END;
   END IF;

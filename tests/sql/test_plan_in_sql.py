@@ -86,6 +86,15 @@ def test_an_occurrence_that_has_passed_is_left_to_a_worker_to_count(stage: Stage
     assert not stage.row(ROW)["needs_plan"]
 
 
+def test_an_edit_has_one_instant(stage: Stage) -> None:
+    """What was due before it belongs to the old definition, and updated_at says when that was."""
+    insert(stage, name="j", schedule="@daily")
+    stage.do("UPDATE pgcron.cron_job SET next_scheduled_for = clock_timestamp(), next_run_at = clock_timestamp()")
+    stage.do("UPDATE pgcron.cron_job SET schedule = '@hourly'")
+    row = stage.row(ROW)
+    assert (row["needs_plan"], row["replan_at"]) == (True, row["updated_at"])
+
+
 @pytest.mark.parametrize(("column", "value"), [("schedule", "@reboot"), ("timezone", "Mars/Phobos")])
 def test_what_only_a_worker_can_plan_waits_for_one(stage: Stage, column: str, value: str) -> None:
     row = insert(stage, **{"name": "j", "schedule": "@daily", column: value})

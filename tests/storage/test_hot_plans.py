@@ -173,6 +173,28 @@ def test_a_finish_fetches_only_its_own_rows(churned: Stage) -> None:
     assert found["cron_job"]["fetched"] <= 100 * 10
 
 
+def test_a_finish_that_was_planned_while_the_tables_were_empty_fetches_only_its_own_rows(stage: Stage) -> None:
+    stage.do("ALTER TABLE pgcron.cron_job SET (autovacuum_enabled = false)")  # it would have the finish planned anew
+    stage.do("ALTER TABLE pgcron.cron_log SET (autovacuum_enabled = false)")
+    stage.do("VACUUM ANALYZE pgcron.cron_job, pgcron.cron_log")
+    worker, finisher = stage.worker(), stage.actor()
+    for _ in range(7):
+        finisher.say("SELECT * FROM pgcron.finish_runs(%s, '[]')", worker)
+    stage.do(
+        "INSERT INTO pgcron.cron_job (name, schedule, handler, next_run_at) SELECT 'mass ' || n, '@daily', %s, NULL FROM generate_series(1, 3000) n", HANDLER,
+    )  # fmt: skip
+    stage.do(
+        "UPDATE pgcron.cron_job SET next_scheduled_for = clock_timestamp(), next_run_at = clock_timestamp() WHERE id IN (SELECT id FROM pgcron.cron_job LIMIT 100)"
+    )
+    claimed = stage.actor().claim(worker)
+    batch = json.dumps([success(stage, run).as_json() for run in claimed])
+    found = touched(stage, finisher, "SELECT * FROM pgcron.finish_runs(%s, %s)", worker, batch)
+    assert len(claimed) == 100
+    assert (found["cron_job"]["scans"], found["cron_log"]["scans"]) == (0, 0)
+    assert found["cron_job"]["fetched"] <= 100 * 3
+    assert found["cron_log"]["fetched"] <= 100 * 3
+
+
 def test_requests_are_found_by_their_job(churned: Stage) -> None:
     job = churned.row("SELECT id FROM pgcron.cron_job LIMIT 1")["id"]
     churned.do("SET session_replication_role = 'replica'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
+from logging import DEBUG
 from uuid import uuid4
 
 import psycopg
@@ -38,6 +40,7 @@ AHEAD = 1.5  # seconds before a due instant at which what follows it is computed
 PREPARED_MOST = 5000
 DECIDE_LIMIT = 0.1  # seconds in one claim
 LONGEST_SLEEP = 60.0
+QUIET = 0.5  # seconds without a claim, before old plans are made anew
 GATHER = 0.005  # seconds
 SET_ASIDE = 60.0  # seconds
 BACKOFF_FIRST, BACKOFF_MOST = 0.001, 0.5  # somebody else holds what is due
@@ -86,6 +89,8 @@ class Claimer:
         self._conflicts: set[JobId] = set()
         self._one_by_one = 0
         self._gathered = False
+        self._took = 0.0  # when the last claim ended
+        self._runs_per_job = 1.0  # in the last claim: jobs of many requests need fewer locks
         self._few = few
         self._set_aside: dict[JobId, float] = {}
 
@@ -136,9 +141,15 @@ class Claimer:
 
     async def _prepare(self, connection: AsyncConnection, view: claims.View, seconds: float) -> float:
         """Until the next due instant: sleep, then compute what follows, then sleep the rest."""
-        if seconds > AHEAD + 0.1:
+        if seconds > AHEAD + QUIET:
+            if (
+                busy := self._took + QUIET - time.monotonic()
+            ) > 0:  # what was claimed has just begun: let it have the machine
+                return busy
+            await self._session.rest(connection)
             return min(seconds - AHEAD, LONGEST_SLEEP)
         if seconds > 0.1 and self._prepared_for != view.next_claim_at:
+            await self._session.rest(connection)
             self._prepared_for = view.next_claim_at
             soon = await claims.upcoming(connection, view, ahead_ms=int(AHEAD * 1000), limit=PREPARED_MOST)
             self._prepared = {}
@@ -158,6 +169,7 @@ class Claimer:
         ]
         if view.has_rules:
             rounds.append(await self._take_alone(connection, view))
+        self._took = time.monotonic()
         if any(taken is Taken.MORE for taken in rounds):
             return 0
         await self._look(connection)
@@ -192,10 +204,12 @@ class Claimer:
         limit = min(slots, BATCH) if slots > 0 else BATCH
         if self._one_by_one > 0:  # a batch was refused by the database: find the row that it can't take
             limit, self._one_by_one = 1, self._one_by_one - 1
-        taken, locked = await self._claim(connection, view, limit, slots > 0)
+        most_jobs = math.ceil(limit / self._runs_per_job)
+        taken, locked = await self._claim(connection, view, limit, slots > 0, most_jobs=most_jobs)
         if taken:
             self._submit([self._order(job, run) for job, run in taken])
-        if locked >= limit:
+        self._runs_per_job = max(len(taken) / locked, 1) if locked else 1
+        if locked >= most_jobs or len(taken) >= limit:
             return Taken.MORE
         return Taken.SOME if locked else Taken.FULL if slots <= 0 else Taken.NOTHING
 
@@ -216,7 +230,14 @@ class Claimer:
         return Taken.SOME if locked else Taken.NOTHING
 
     async def _claim(
-        self, connection: AsyncConnection, view: claims.View, limit: int, has_slots: bool, alone: JobId | None = None
+        self,
+        connection: AsyncConnection,
+        view: claims.View,
+        limit: int,
+        has_slots: bool,
+        *,
+        most_jobs: int | None = None,
+        alone: JobId | None = None,
     ) -> tuple[list[tuple[Job, NewRun]], int]:
         """One claim: what was claimed, and how many jobs were locked and resolved. alone: the only job to claim, and only
         when nothing else runs."""
@@ -226,7 +247,7 @@ class Claimer:
         await claims.begin_claim(connection, alone=alone is not None)
         try:
             now, jobs, room, may_start = await claims.lock_by_rules(
-                connection, self.worker_id, view, alone=alone, limit=limit, window=WINDOW, has_slots=has_slots,
+                connection, self.worker_id, view, alone=alone, limit=limit, window=WINDOW, most_jobs=most_jobs, has_slots=has_slots,
                 aside=self._aside(), release=self.release,
             )  # fmt: skip
             decided = await self._decide(connection, jobs, now, limit, room, may_start) if now else []
@@ -254,6 +275,8 @@ class Claimer:
         self.observer.claim_took(seconds)
         self.observer.claimed(now, runs)
         self.observer.missed(miss for _, decision in decided for miss in decision.misses)
+        if not self._log.is_enabled_for(DEBUG):
+            return
         for job, run in runs:
             self._log.debug("run_claimed", run_id=str(run.id), job_id=str(job.id), job=job.timing.name, cause=run.cause)
 

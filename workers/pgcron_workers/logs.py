@@ -5,7 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 
-import structlog
+if (
+    "rich" not in sys.modules
+):  # which structlog would import, with pygments, for traces in colour: 4 MiB of every worker
+    sys.modules["rich"] = None  # type: ignore[assignment]  # how Python marks what can't be had
+    import structlog
+
+    del sys.modules["rich"]
+else:
+    import structlog
 from structlog.typing import FilteringBoundLogger
 
 _SPEAKER: dict[str, str] = {}
@@ -35,5 +43,5 @@ def configured_log(level: str, form: str) -> FilteringBoundLogger:
         structlog.PrintLogger(sys.stderr),
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-    )
+    ).bind()  # or each line, also one that is not logged, would bind it anew
     return log

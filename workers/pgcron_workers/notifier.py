@@ -44,7 +44,7 @@ class Notifier(Observer):
         self._sent: list[tuple[Delivery, str | None]] = []
         self._starts: deque[tuple[JobId, dict[str, Any]]] = deque(maxlen=STARTS_KEPT)
         self._pinged: dict[JobId, str] = {}
-        self._looked = float("-inf")
+        self._next_look = 0.0
         self._idle = asyncio.Event()
 
     # -- what the other duties tell
@@ -66,19 +66,18 @@ class Notifier(Observer):
 
     async def run_once(self) -> float:
         await self._settle()
-        if time.monotonic() - self._looked >= EVERY:
-            await self._session.run(notifications.look)
-            self._pinged = await self._session.run(notifications.pinged_jobs)
-            self._looked = time.monotonic()
+        seconds: float | None = 0.0  # somebody rang: something is due
+        if time.monotonic() >= self._next_look:
+            self._pinged, seconds = await self._session.run(notifications.look)
+            self._next_look = time.monotonic() + EVERY * random.uniform(1, 1.2)
         self._send_starts()
-        if await self._take():
-            return 0
-        seconds = await self._session.run(notifications.seconds_to_next)
+        if seconds is not None and seconds <= 0:
+            if await self._take():
+                return 0
+            seconds = await self._session.run(notifications.seconds_to_next)
         if not self._on_their_way and not self._sent:
             self._idle.set()
-            if not self._pinged and (seconds is None or seconds > SOONEST):
-                await self._session.close()  # most fleets are well most of the time
-        pause = EVERY * random.uniform(0.8, 1.2)
+        pause = self._next_look - time.monotonic()
         return pause if seconds is None else min(pause, max(seconds, SOONEST))
 
     async def _settle(self) -> None:

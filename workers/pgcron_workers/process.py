@@ -42,7 +42,7 @@ from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Sess
 from pgcron_workers.vitals import Vitals
 
 OWN_CONNECTIONS = (
-    8  # claim, record, output, listen, reap; and, opened when needed, to end backends, to purge and to notify
+    8  # claim, record, output, listen, notify; and, opened when needed, to reap, to end backends and to purge
 )
 
 

@@ -35,6 +35,7 @@ class Reaper:
         for worker in await self._session.run(workers.lapsed):
             if await self._session.run(partial(self._reap, worker=worker)):
                 self._on_reaped()
+        await self._session.close()  # nobody needs it until somebody dies
         return SLEEP
 
     async def _reap(self, connection: Connection, worker: WorkerId) -> bool:

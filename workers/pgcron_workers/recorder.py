@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from logging import DEBUG
 
 import psycopg
 from structlog.typing import FilteringBoundLogger
@@ -24,6 +26,7 @@ from pgcron_workers.session import Connection, Session
 
 BATCH = 500
 IDLE = 60.0
+QUIET = 0.5  # seconds without a run that ended, before old plans are made anew
 
 
 class Recorder:
@@ -42,6 +45,7 @@ class Recorder:
         self._on_free, self._on_retry = on_free, on_retry
         self._queue: deque[Finish] = deque()
         self._in_flight: list[Finish] = []
+        self._wrote = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -95,7 +99,10 @@ class Recorder:
             self._in_flight.append(self._queue.popleft())
         if not self._in_flight:
             self._idle.set()
-            return IDLE
+            if (busy := self._wrote + QUIET - time.monotonic()) > 0:
+                return busy
+            await self._session.run(self._session.rest)  # and opens the connection, before it is needed
+            return 0 if self._queue else IDLE
         batch = list(self._in_flight)
         try:
             outcomes = await self._session.run(lambda connection: self._write(connection, batch))
@@ -105,6 +112,7 @@ class Recorder:
             self._log.warning("batch_refused", runs=len(batch), error=str(error).splitlines()[0])
             outcomes = await self._one_by_one(batch)
         self._settle(batch, outcomes)
+        self._wrote = time.monotonic()
         return 0
 
     async def _write(self, connection: Connection, batch: list[Finish]) -> dict[RunId, Outcome]:
@@ -149,6 +157,8 @@ class Recorder:
     ) -> None:
         """The run's end is recorded: one line, and the metrics."""
         self.observer.ended(status, reason, duration)
+        if status is Status.SUCCESS and not self._log.is_enabled_for(DEBUG):
+            return
         ids = {
             "run_id": str(run.run_id),
             "job_id": str(run.job.id),

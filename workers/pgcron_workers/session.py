@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.types.json import set_json_loads
 
 from pgcron_py.errors import DatabaseIsReadOnly, PgCronError
 
@@ -82,7 +85,7 @@ class Session:
         self._watch = watch
         self._warm_up = warm_up
         self._connection: Connection | None = None
-        self._uses = 0
+        self._uses, self._replan_at = 0, 2
         self._attempts = attempts_of(url)
 
     async def run(self, use: Callable[[Connection], Awaitable[T]], deadline: float = DEADLINE) -> T:
@@ -90,9 +93,8 @@ class Session:
         other database errors go through, after a rollback."""
         connection = await self.connected()
         self._uses += 1
-        task = asyncio.ensure_future(
-            use(connection) if self._uses & (self._uses - 1) else self._planned_anew(connection, use)
-        )
+        is_overdue = self._uses >= 8 * self._replan_at  # never at rest: then in the middle of the work
+        task = asyncio.ensure_future(self._planned_anew(connection, use) if is_overdue else use(connection))
         try:
             done, _ = await asyncio.wait({task}, timeout=deadline)
             if not done:
@@ -120,8 +122,16 @@ class Session:
         self._watch.back(self._duty)
         return result
 
+    async def rest(self, connection: Connection) -> None:
+        """A use of the connection when its duty has nothing to do: makes old plans anew (see _planned_anew)."""
+        if self._uses >= self._replan_at:
+            await self._planned_anew(connection, self._warm_up or _nothing)
+
     async def _planned_anew(self, connection: Connection, use: Callable[[Connection], Awaitable[T]]) -> T:
-        """After 1, 2, 4, 8, … uses: a plan made while the tables were empty must not outlive their growth."""
+        """After 2, 4, 8, … uses: a plan made while the tables were empty must not outlive their growth. To plan takes as long as
+        to claim a batch, so it is done between the uses if there is a between."""
+        while self._replan_at <= self._uses:
+            self._replan_at *= 2
         await connection.execute("DISCARD PLANS", prepare=False)
         return await use(connection)
 
@@ -144,6 +154,7 @@ class Session:
             application_name=f"pgcron worker {self._duty}",
             **KEEPALIVE,
         )
+        set_json_loads(loads, connection)
         try:
             cursor = await connection.execute(BACKEND_PID, prepare=False)
             row = await cursor.fetchone()
@@ -184,6 +195,17 @@ class Session:
         if connection is not None:
             with contextlib.suppress(psycopg.Error, OSError):
                 await connection.close()
+
+
+async def _nothing(connection: Connection) -> None:
+    """No statements to prepare."""
+
+
+def loads(data: str | bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:  # what only Python's reader takes: numbers beyond a float
+        return json.loads(data)
 
 
 def attempts_of(url: str) -> int:

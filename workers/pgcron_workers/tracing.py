@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 FLUSH_MS = 2000
+_IS_INSTRUMENTED = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ
 
 
 def is_wanted() -> bool:
-    return "opentelemetry.trace" in sys.modules or "OTEL_PYTHON_TRACER_PROVIDER" in os.environ
+    return "opentelemetry.trace" in sys.modules or _IS_INSTRUMENTED
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from pgcron_py.domain.decide import Advance, decide
 from pgcron_py.domain.job import Job, Request, Timing

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from msgspec import structs
+
 from pgcron_py.domain.job import Timing
 from pgcron_py.domain.planning import Replan, replan
 from pgcron_py.domain.words import JobId, MissReason
@@ -68,7 +70,7 @@ def test_a_schedule_that_named_nothing_since_it_came_into_force_gives_up_nothing
     """Its period had ended when it began: what it would have named before that was never planned."""
     job = edited("* * * * * *", "@daily", changed=30, covered=0, due=None)
     assert job.before is not None
-    ended = replace(job, before=replace(job.before, end_at=at(15)), planned_from=at(20))
+    ended = replace(job, before=structs.replace(job.before, end_at=at(15)), planned_from=at(20))
     assert (replan(ended).miss, replan(ended).covers_from) == (None, at(0))
 
 

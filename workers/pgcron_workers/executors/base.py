@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from pgcron_py.domain.declaration import JobDeclaration
 from pgcron_py.domain.job import Timing
@@ -29,8 +31,7 @@ class Application:
         return [handler["name"] for handler in self.handlers]
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type", tag="run"):
     """A run to perform. finish_token: with which its end is recorded, by whoever records it. timing: for the data interval."""
 
     run_id: RunId
@@ -48,8 +49,7 @@ class Order:
     timing: Timing | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnd:
+class RunEnd(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type", tag="end"):
     """How a run ended. duration in ms of the executor's monotonic clock.
 
     is_recorded: a transactional run whose COMMIT carried its record: nothing is left to write.
@@ -61,12 +61,12 @@ class RunEnd:
     reason: Reason | None = None
     error: str | None = None
     stack_trace: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: Any = field(default_factory=dict)
     result: Any = None
     duration: int = 0
     is_recorded: bool = False
     skip_reason: str | None = None
-    progress: dict[str, Any] | None = None
+    progress: Any = None
     error_types: Sequence[str] = ()
     wish: Wish | None = None
     wish_after_ms: int | None = None

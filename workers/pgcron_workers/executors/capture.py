@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, Literal, TextIO
 
 from pgcron_workers.executors.jsonable import text_of
@@ -40,6 +40,13 @@ def captured(output: RunOutput | None) -> Iterator[None]:
         yield
     finally:
         _OUTPUT.reset(token)
+
+
+def context_of(output: RunOutput) -> Context:
+    """A copy of this context in which output belongs to the run: for its task."""
+    context = copy_context()
+    context.run(_OUTPUT.set, output)
+    return context
 
 
 class RoutedStream(io.TextIOBase):
@@ -174,7 +181,8 @@ class Outputs:
         if self._thread is None:
             self._thread = threading.Thread(target=self._look, name="pgcron-output", daemon=True)
             self._thread.start()
-        self._wanted.set()
+        if not self._wanted.is_set():
+            self._wanted.set()
         return output
 
     def closed(self, run_id: Any) -> list[dict[str, Any]]:
@@ -189,6 +197,8 @@ class Outputs:
             time.sleep(self._tick)
             if not self._open:
                 self._wanted.clear()
+                if self._open:  # one that was opened meanwhile saw it set
+                    self._wanted.set()
             for output in list(self._open.values()):
                 self._tell(output)
 

@@ -8,6 +8,7 @@ at MARKER (see stepping).
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -15,25 +16,26 @@ import socket
 import sys
 from collections import deque
 from typing import Any, NoReturn
-from uuid import UUID
 
-from pgcron_py.domain.words import Reason, RunId, WorkerId
+from msgspec import Struct
+
+from pgcron_py.domain.words import RunId, WorkerId
 from pgcron_py.errors import PgCronError
 from pgcron_py.handlers import schema_of, signature_of
 from pgcron_py.registry import PgCron, load_app
 from pgcron_workers import tracing
 from pgcron_workers.builtins import add_builtins, builtin_secrets
-from pgcron_workers.executors.base import RunEnd
-from pgcron_workers.executors.capture import Outputs, captured, install
+from pgcron_workers.executors.base import Order, RunEnd
+from pgcron_workers.executors.capture import Outputs, context_of, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.lifeline import die_with
-from pgcron_workers.executors.live_run import LiveRun, parsed_order
+from pgcron_workers.executors.live_run import LiveRun
 from pgcron_workers.executors.outcome import error_of, trace_of
 from pgcron_workers.executors.pools import Pools
 from pgcron_workers.executors.runner import Runner
 from pgcron_workers.executors.sanitise import keep_secret
 from pgcron_workers.executors.stepping import Marker
-from pgcron_workers.executors.wire import end_as_message, failed_to_begin
+from pgcron_workers.executors.wire import Asked, BelongsTo, Cancel, Failed, Hello, Output, Stop, failed_to_begin
 
 
 class Child:
@@ -43,11 +45,11 @@ class Child:
         self._channel = channel
         self._runner = runner
         self._runs: dict[RunId, LiveRun] = {}
-        self._outgoing: list[Message] = []
-        self._decoder = Decoder()
+        self._outgoing: list[Struct] = []
+        self._decoder = Decoder[Asked](Asked)  # type: ignore[arg-type]  # a union is no type to mypy
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._news: deque[Message] = deque()
+        self._news: deque[Output] = deque()
         self._outputs = Outputs(self._tell)
 
     async def serve(self) -> NoReturn:
@@ -56,32 +58,31 @@ class Child:
                 self._handle(message)
         os._exit(0)  # the supervisor is gone: nobody could record what goes on here
 
-    def _handle(self, message: Message) -> None:
-        match message["type"]:
-            case "run":
+    def _handle(self, message: Asked) -> None:
+        match message:
+            case Order():
                 self._begin(message)
-            case "cancel":
-                for run_id in message["run_ids"]:
-                    if (run := self._runs.get(RunId(UUID(run_id)))) is not None:
-                        run.stop(Reason(message["reason"]))
-            case "worker":
-                self._runner.worker_id = WorkerId(UUID(message["id"]))
-            case "stop":
+            case Cancel():
+                for run_id in message.run_ids:
+                    if (run := self._runs.get(RunId(run_id))) is not None:
+                        run.stop(message.reason)
+            case BelongsTo():
+                self._runner.worker_id = WorkerId(message.id)
+            case Stop():
                 self._flush()
                 tracing.flush()
                 os._exit(0)
 
-    def _begin(self, message: Message) -> None:
+    def _begin(self, order: Order) -> None:
         try:
-            run = self._runner.prepare(parsed_order(message))
+            run = self._runner.prepare(order)
         except Exception as error:
-            self._send(failed_to_begin(message, error))
+            self._send(failed_to_begin(order, error))
             return
         self._runs[run.order.run_id] = run
         output = self._outputs.open(run.order.run_id)
         output.serve(run)
-        with captured(output):
-            task = asyncio.ensure_future(self._perform(run))
+        task = self._loop.create_task(self._perform(run), context=context_of(output))
         run.on_stop = task.cancel
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -94,19 +95,19 @@ class Child:
         last = self._outputs.closed(end.run_id)
         self._send_news()
         if last:
-            self._send({"type": "output", "runs": last})
-        self._send(end_as_message(end))
+            self._send(Output(last))
+        self._send(end)
 
     def _tell(self, news: list[Message]) -> None:
         """In the thread of the outputs."""
-        self._news.append({"type": "output", "runs": news})
+        self._news.append(Output(news))
         self._loop.call_soon_threadsafe(self._send_news)
 
     def _send_news(self) -> None:
         while self._news:
             self._send(self._news.popleft())
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Struct) -> None:
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         self._outgoing.append(message)
@@ -127,7 +128,7 @@ class Child:
             self._channel.setblocking(False)
 
 
-def described(app: PgCron) -> Message:
+def described(app: PgCron) -> Hello:
     handlers = [
         {
             "name": handler.name,
@@ -139,13 +140,7 @@ def described(app: PgCron) -> Message:
         for handler in app.handlers.values()
     ]
     declarations = [declaration.values() for declaration in app.declarations.values()]
-    return {
-        "type": "hello",
-        "app": app.name,
-        "release": app.release,
-        "declarations": declarations,
-        "handlers": handlers,
-    }
+    return Hello(app.name, app.release, declarations, handlers)
 
 
 async def run(channel: socket.socket, config: dict[str, Any], marker: Marker) -> None:
@@ -155,13 +150,14 @@ async def run(channel: socket.socket, config: dict[str, Any], marker: Marker) ->
         keep_secret(config["database_url"], *builtin_secrets(config.get("builtins", {})))
         hello = described(app)
     except PgCronError as error:
-        channel.sendall(encode([{"type": "failed", "error": str(error), "hint": error.hint, "trace": None}]))
+        channel.sendall(encode([Failed(str(error), error.hint)]))
         return
     except BaseException as error:
-        channel.sendall(encode([{"type": "failed", "error": error_of(error), "hint": None, "trace": trace_of(error)}]))
+        channel.sendall(encode([Failed(error_of(error), trace=trace_of(error))]))
         return
     channel.sendall(encode([hello]))
     channel.setblocking(False)
+    gc.freeze()  # what the application imported stays: no collection needs to look at it again
     pools = Pools(config["database_url"], config["connections"])
     await Child(channel, Runner(app, None, pools, marker)).serve()
 
@@ -177,7 +173,7 @@ def main() -> None:
 
 
 def _first_message(channel: socket.socket) -> list[Message]:
-    decoder = Decoder()
+    decoder = Decoder[Message](Message)
     while data := channel.recv(1 << 16):
         if messages := list(decoder.feed(data)):
             return messages

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import psycopg
+from msgspec.structs import replace
 
 from pgcron_py.domain.retry import failure_of
 from pgcron_py.domain.words import JobId, Reason, Status

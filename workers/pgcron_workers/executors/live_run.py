@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from pgcron_py.context import JobContext
-from pgcron_py.domain.job import Timing
-from pgcron_py.domain.words import JobId, Reason, RunId
+from pgcron_py.domain.words import Reason
 from pgcron_py.handlers import Handler
 from pgcron_workers.executors.base import Order
 
@@ -45,14 +42,3 @@ class LiveRun:
 
     def elapsed_ms(self) -> int:
         return round((time.monotonic() - self.began) * 1000)
-
-
-def parsed_order(message: dict[str, Any]) -> Order:
-    scheduled_for, timing = message["scheduled_for"], message["timing"]
-    job_id, name = JobId(UUID(message["job_id"])), message["job_name"]
-    return Order(
-        RunId(UUID(message["run_id"])), job_id, name, message["handler"], message["args"],
-        message["seq"], message["attempt"], message["cause"], scheduled_for and datetime.fromisoformat(scheduled_for),
-        message["timeout_ms"], message["memory_limit_mib"], UUID(message["finish_token"]),
-        timing and Timing.of_message(job_id, name, timing),
-    )  # fmt: skip

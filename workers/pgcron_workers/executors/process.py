@@ -12,10 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from pgcron_py.domain.declaration import JobDeclaration
@@ -23,7 +24,7 @@ from pgcron_py.domain.words import Reason, RunId, Status, WorkerId
 from pgcron_workers.executors.base import Application, ApplicationFailed, Order, RunEnd
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.stepping import Marker
-from pgcron_workers.executors.wire import order_as_message, parsed_end
+from pgcron_workers.executors.wire import BelongsTo, Cancel, Failed, Hello, Output, Stop, Told
 
 START_LIMIT = 60.0  # seconds for importing the application
 
@@ -72,26 +73,25 @@ class ProcessExecutor:
             )
         reader, writer = await asyncio.open_connection(sock=ours)
         writer.write(encode([self._config]))
-        decoder = Decoder()
+        decoder = Decoder[Told](Told)  # type: ignore[arg-type]  # a union is no type to mypy
         hello = await self._hello(reader, decoder)
         self._writer = writer
         if self._worker_id is not None:
             self.belongs_to(self._worker_id)
         self._reading = asyncio.create_task(self._read(reader, decoder), name="executor-reader")
-        declarations = [JobDeclaration.from_values(values) for values in hello["declarations"]]
-        return Application(hello["app"], hello["release"], declarations, hello["handlers"])
+        declarations = [JobDeclaration.from_values(values) for values in hello.declarations]
+        return Application(hello.app, hello.release, declarations, hello.handlers)
 
-    async def _hello(self, reader: asyncio.StreamReader, decoder: Decoder) -> Message:
+    async def _hello(self, reader: asyncio.StreamReader, decoder: Decoder[Told]) -> Hello:
         try:
             async with asyncio.timeout(START_LIMIT):
                 while data := await reader.read(1 << 18):
                     for message in decoder.feed(data):
-                        if message["type"] == "hello":
+                        if isinstance(message, Hello):
                             return message
-                        raise ApplicationFailed(
-                            message["error"] + (f"\n{message['trace']}" if message["trace"] else ""),
-                            hint=message["hint"],
-                        )
+                        assert isinstance(message, Failed)
+                        trace = f"\n{message.trace}" if message.trace else ""
+                        raise ApplicationFailed(message.error + trace, hint=message.hint)
         except TimeoutError:
             self._signal(signal.SIGKILL)
             raise ApplicationFailed(f"the application took more than {START_LIMIT:g} s to import") from None
@@ -102,7 +102,7 @@ class ProcessExecutor:
 
     def belongs_to(self, worker_id: WorkerId) -> None:
         self._worker_id = worker_id
-        self._write([{"type": "worker", "id": str(worker_id)}])
+        self._write([BelongsTo(worker_id)])
 
     def submit(self, orders: list[Order]) -> None:
         for order in orders:
@@ -112,12 +112,12 @@ class ProcessExecutor:
         if self._writer is None:
             self._held.extend(orders)  # the process is being started again
             return
-        self._write([order_as_message(order) for order in orders])
+        self._write(orders)
 
     def cancel(self, run_ids: list[RunId], reason: Reason, *, force: bool = False) -> None:
         mine = [run_id for run_id in run_ids if run_id in self._running]
         if mine:
-            self._write([{"type": "cancel", "run_ids": [str(run_id) for run_id in mine], "reason": reason}])
+            self._write([Cancel(list(mine), reason)])
         for run_id in mine:
             if run_id not in self._asked:
                 self._asked[run_id] = reason
@@ -154,7 +154,7 @@ class ProcessExecutor:
 
     async def stop(self) -> None:
         self._stopping = True
-        self._write([{"type": "stop"}])
+        self._write([Stop()])
         if self._process is not None:
             for _ in range(100):
                 if self._process.poll() is not None:
@@ -166,9 +166,9 @@ class ProcessExecutor:
         if self._reading is not None:
             await asyncio.wait({self._reading}, timeout=5)
 
-    def _write(self, messages: list[Message]) -> None:
+    def _write(self, messages: Sequence[Struct]) -> None:
         if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(encode(messages))
+            self._writer.write(encode(list(messages)))
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -178,14 +178,14 @@ class ProcessExecutor:
         assert self._process is not None
         return await asyncio.to_thread(self._process.wait)
 
-    async def _read(self, reader: asyncio.StreamReader, decoder: Decoder) -> None:
+    async def _read(self, reader: asyncio.StreamReader, decoder: Decoder[Told]) -> None:
         try:
             while data := await reader.read(1 << 18):
                 for message in decoder.feed(data):
-                    if message["type"] == "output":
-                        self.on_output(message["runs"])
-                    else:
-                        self._ended(parsed_end(message))
+                    if isinstance(message, RunEnd):
+                        self._ended(message)
+                    elif isinstance(message, Output):
+                        self.on_output(message.runs)
         except ConnectionError:
             pass
         await self._gone()
@@ -234,7 +234,7 @@ class ProcessExecutor:
                 delay = min(delay * 2, 5.0)
                 continue
             held, self._held = self._held, []
-            self._write([order_as_message(order) for order in held])
+            self._write(held)
             self._log.info("executor_started", pid=self.pid)
             self.on_restarted(application)
             return

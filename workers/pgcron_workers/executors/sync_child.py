@@ -16,23 +16,24 @@ import threading
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any
-from uuid import UUID
+
+from msgspec import Struct
 
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_py.registry import load_app
 from pgcron_workers import tracing
 from pgcron_workers.builtins import add_builtins, builtin_secrets
-from pgcron_workers.executors.base import RunEnd
+from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.capture import Outputs, captured, install
 from pgcron_workers.executors.endings import classified
-from pgcron_workers.executors.frames import Decoder, Message, encode
+from pgcron_workers.executors.frames import Decoder, encode
 from pgcron_workers.executors.lifeline import die_with
-from pgcron_workers.executors.live_run import LiveRun, parsed_order
+from pgcron_workers.executors.live_run import LiveRun
 from pgcron_workers.executors.memory import limited
 from pgcron_workers.executors.pools import Pools
 from pgcron_workers.executors.runner import Runner
 from pgcron_workers.executors.sanitise import keep_secret
-from pgcron_workers.executors.wire import end_as_message, failed_to_begin
+from pgcron_workers.executors.wire import Asked, BelongsTo, Cancel, Output, failed_to_begin
 
 
 class RunStopped(BaseException):
@@ -44,11 +45,11 @@ class SyncChild:
 
     def __init__(self, channel: socket.socket, runner: Runner) -> None:
         self._channel, self._runner = channel, runner
-        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._run: LiveRun | None = None
         self._stop_early: dict[RunId, Reason] = {}
         self._sending = threading.Lock()
-        self._outputs = Outputs(lambda news: self._send({"type": "output", "runs": news}))
+        self._outputs = Outputs(lambda news: self._send(Output(news)))
 
     def serve(self) -> None:
         signal.signal(signal.SIGTERM, self._terminate)
@@ -57,7 +58,7 @@ class SyncChild:
             self._perform(self._orders.get())
 
     def _read(self) -> None:
-        decoder = Decoder()
+        decoder = Decoder[Asked](Asked)  # type: ignore[arg-type]  # a union is no type to mypy
         try:
             while data := self._channel.recv(1 << 18):
                 for message in decoder.feed(data):
@@ -67,15 +68,15 @@ class SyncChild:
         tracing.flush()
         os._exit(0)  # the supervisor is gone, or lets this process go
 
-    def _handle(self, message: Message) -> None:
-        match message["type"]:
-            case "run":
+    def _handle(self, message: Asked) -> None:
+        match message:
+            case Order():
                 self._orders.put(message)
-            case "worker":
-                self._runner.worker_id = WorkerId(UUID(message["id"]))
-            case "cancel":
-                for run_id in [RunId(UUID(text)) for text in message["run_ids"]]:
-                    self._ask_to_stop(run_id, Reason(message["reason"]))
+            case BelongsTo():
+                self._runner.worker_id = WorkerId(message.id)
+            case Cancel():
+                for run_id in message.run_ids:
+                    self._ask_to_stop(RunId(run_id), message.reason)
 
     def _ask_to_stop(self, run_id: RunId, reason: Reason) -> None:
         self._stop_early[run_id] = reason
@@ -87,11 +88,11 @@ class SyncChild:
         if self._run is not None:
             raise RunStopped
 
-    def _perform(self, message: Message) -> None:
+    def _perform(self, order: Order) -> None:
         try:
-            run = self._runner.prepare(parsed_order(message))
+            run = self._runner.prepare(order)
         except Exception as error:
-            self._send(failed_to_begin(message, error))
+            self._send(failed_to_begin(order, error))
             return
         self._run = run
         if reason := self._stop_early.get(run.order.run_id):
@@ -107,8 +108,8 @@ class SyncChild:
             self._run = None
             self._stop_early.clear()
         if last := self._outputs.closed(run.order.run_id):
-            self._send({"type": "output", "runs": last})
-        self._send(end_as_message(end))
+            self._send(Output(last))
+        self._send(end)
 
     async def _perform_async(self, run: LiveRun) -> RunEnd:
         """An `async def` handler that needs a process of its own."""
@@ -120,7 +121,7 @@ class SyncChild:
         finally:
             await self._runner.close_async()
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Struct) -> None:
         try:
             with self._sending:
                 self._channel.sendall(encode([message]))

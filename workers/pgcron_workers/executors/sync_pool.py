@@ -19,13 +19,14 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from pgcron_py.domain.words import Reason, RunId, Status, WorkerId
 from pgcron_workers.executors import sync_entry
 from pgcron_workers.executors.base import ApplicationFailed, Order, RunEnd
 from pgcron_workers.executors.frames import Decoder, Message, encode
-from pgcron_workers.executors.wire import order_as_message, parsed_end
+from pgcron_workers.executors.wire import BelongsTo, Cancel, Output
 
 IDLE_KEPT = 1  # warm processes kept for the next run
 IDLE_SECONDS = 30.0  # others are let go after this
@@ -105,7 +106,7 @@ class SyncPool:
     def belongs_to(self, worker_id: WorkerId) -> None:
         self._worker_id = worker_id
         for slot in self._slots:
-            self._write(slot, {"type": "worker", "id": str(worker_id)})
+            self._write(slot, BelongsTo(worker_id))
 
     def submit(self, orders: list[Order]) -> None:
         for order in orders:
@@ -190,7 +191,7 @@ class SyncPool:
         self._slots.add(slot)
         self._spawn(self._read(slot))
         if self._worker_id is not None:
-            self._write(slot, {"type": "worker", "id": str(self._worker_id)})
+            self._write(slot, BelongsTo(self._worker_id))
         return slot
 
     async def _begin_in_new_slot(self, order: Order) -> None:
@@ -207,7 +208,7 @@ class SyncPool:
 
     def _begin(self, slot: Slot, order: Order) -> None:
         slot.begin(order)
-        self._write(slot, order_as_message(order))
+        self._write(slot, order)
         if order.timeout_ms is not None:
             loop = asyncio.get_running_loop()
             slot.timers.append(loop.call_later(order.timeout_ms / 1000, self._stop_run, slot, Reason.TIMEOUT))
@@ -216,7 +217,7 @@ class SyncPool:
         if slot.order is None or slot.stop_reason is not None:
             return
         slot.stop_reason = reason
-        self._write(slot, {"type": "cancel", "run_ids": [str(slot.order.run_id)], "reason": reason})
+        self._write(slot, Cancel([slot.order.run_id], reason))
         loop = asyncio.get_running_loop()
         slot.timers.append(loop.call_later(self._grace, self._terminate, slot, slot.order.run_id))
 
@@ -226,7 +227,7 @@ class SyncPool:
         loop = asyncio.get_running_loop()
         slot.timers.append(loop.call_later(self._grace, slot.signal, signal.SIGKILL))
 
-    def _write(self, slot: Slot, message: Message) -> None:
+    def _write(self, slot: Slot, message: Struct) -> None:
         """Whole or not at all. The process's reader thread takes it, and an order comes only to a process that is idle."""
         try:
             slot.channel.setblocking(True)
@@ -236,14 +237,14 @@ class SyncPool:
             return  # it is gone: its reader notices
 
     async def _read(self, slot: Slot) -> None:
-        loop, decoder = asyncio.get_running_loop(), Decoder()
+        loop, decoder = asyncio.get_running_loop(), Decoder[RunEnd | Output](RunEnd | Output)  # type: ignore[arg-type]  # a union is no type to mypy
         try:
             while data := await loop.sock_recv(slot.channel, 1 << 18):
                 for message in decoder.feed(data):
-                    if message["type"] == "output":
-                        self.on_output(message["runs"])
+                    if isinstance(message, Output):
+                        self.on_output(message.runs)
                     else:
-                        self._ended(slot, parsed_end(message))
+                        self._ended(slot, message)
         except OSError:
             pass
         await self._gone(slot)

@@ -1,41 +1,62 @@
-"""Orders and ends as messages, in one place for both sides of a channel."""
+"""The messages of both sides of a channel, besides orders and ends themselves."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from pgcron_py.domain.words import Reason, RunId, Status
+from msgspec import Struct
+
+from pgcron_py.domain.words import Reason, Status
 from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.frames import Message
 from pgcron_workers.executors.outcome import error_of, trace_of
 
-END_KEYS = (
-    "status", "reason", "error", "stack_trace", "metadata", "result", "duration", "is_recorded", "skip_reason",
-    "progress", "error_types", "wish", "wish_after_ms",
-)  # fmt: skip
+
+class Cancel(Struct, frozen=True, tag_field="type", tag="cancel"):
+    """Runs that are to end, and why."""
+
+    run_ids: list[UUID]
+    reason: Reason
 
 
-def order_as_message(order: Order) -> Message:
-    return {
-        "type": "run", "run_id": str(order.run_id), "job_id": str(order.job_id), "job_name": order.job_name, "handler": order.handler,
-        "args": order.args, "seq": order.seq, "attempt": order.attempt, "cause": order.cause,
-        "scheduled_for": order.scheduled_for and order.scheduled_for.isoformat(), "timeout_ms": order.timeout_ms,
-        "memory_limit_mib": order.memory_limit_mib, "finish_token": str(order.finish_token), "timing": order.timing and order.timing.as_message(),
-    }  # fmt: skip
+class BelongsTo(Struct, frozen=True, tag_field="type", tag="worker"):
+    """Under which id the supervisor is registered from now on."""
+
+    id: UUID
 
 
-def end_as_message(end: RunEnd) -> Message:
-    return {"type": "end", "run_id": str(end.run_id)} | {key: getattr(end, key) for key in END_KEYS}
+class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
+    """End: no run goes on."""
 
 
-def parsed_end(message: Message) -> RunEnd:
-    values = {key: message[key] for key in END_KEYS}
-    reason = values.pop("reason")
-    status = Status(values.pop("status"))
-    return RunEnd(RunId(UUID(message["run_id"])), status, reason and Reason(reason), **values)
+class Hello(Struct, frozen=True, tag_field="type", tag="hello"):
+    """What the application is."""
+
+    app: str
+    release: str
+    declarations: list[dict[str, Any]]
+    handlers: list[dict[str, Any]]
 
 
-def failed_to_begin(message: Message, error: Exception) -> Message:
+class Failed(Struct, frozen=True, tag_field="type", tag="failed"):
+    """Why the application can't be had."""
+
+    error: str
+    hint: str | None = None
+    trace: str | None = None
+
+
+class Output(Struct, frozen=True, tag_field="type", tag="output"):
+    """News of what runs write."""
+
+    runs: list[Message]
+
+
+Asked = Order | Cancel | BelongsTo | Stop
+Told = RunEnd | Output | Hello | Failed
+
+
+def failed_to_begin(order: Order, error: Exception) -> RunEnd:
     """The end of an order whose handler or arguments could not be had."""
-    end = RunEnd(RunId(UUID(message["run_id"])), Status.FAILED, Reason.ERROR, error_of(error), trace_of(error))
-    return end_as_message(end)
+    return RunEnd(order.run_id, Status.FAILED, Reason.ERROR, error_of(error), trace_of(error))
