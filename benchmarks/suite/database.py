@@ -83,8 +83,8 @@ class Database:
             time.sleep(max(0.02, (now - asked) * 10))
 
 
-def statements_per_second(database: Database, seconds: float) -> float:
-    """What clients other than the suite send to this database, by the server's log."""
+def listening(database: Database, seconds: float) -> str:
+    """What the server's log says for a while, with every statement; lines begin with application, | and database."""
     log = database.server.log_file
     for setting in ("log_min_duration_statement = 0", "log_line_prefix = '%a|%d|'"):
         database.do(f"ALTER SYSTEM SET {setting}")
@@ -97,7 +97,13 @@ def statements_per_second(database: Database, seconds: float) -> float:
         text = file.read().decode(errors="replace")
     database.do("ALTER SYSTEM RESET ALL")
     database.do("SELECT pg_reload_conf()")
-    return len(re.findall(STATEMENT.format(ours=OURS, database=database.name), text, re.M)) / seconds
+    return text
+
+
+def statements_per_second(database: Database, seconds: float) -> float:
+    """What clients other than the suite send to this database, by the server's log."""
+    pattern = STATEMENT.format(ours=OURS, database=database.name)
+    return len(re.findall(pattern, listening(database, seconds), re.M)) / seconds
 
 
 def floor(database: Database, clients: int = 4, seconds: float = 5) -> float:

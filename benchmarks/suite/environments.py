@@ -31,7 +31,13 @@ class Package:
 PACKAGES = (
     Package("procrastinate", "3.10.0", "python", "with_procrastinate.py", ("psycopg[binary,pool]==3.3.9",)),
     Package("pgqueuer", "1.6.0", "python", "with_pgqueuer.py", ("asyncpg==0.32.0", "uvloop==0.23.0")),
-    Package("apscheduler", "4.0.0a6", "python", "with_apscheduler.py", ("sqlalchemy==2.0.44", "asyncpg==0.30.0", "sniffio==1.3.1")),
+    Package(
+        "apscheduler",
+        "4.0.0a6",
+        "python",
+        "with_apscheduler.py",
+        ("sqlalchemy==2.0.44", "asyncpg==0.30.0", "anyio==4.9.0"),
+    ),
     Package("graphile-worker", "0.17.3", "node", "with_graphile_worker.mjs"),
     Package("pg-boss", "10.4.2", "node", "with_pg_boss.mjs"),
 )

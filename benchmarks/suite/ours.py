@@ -65,7 +65,10 @@ class Workers:
 
     def parts(self) -> list[Part]:
         supervisors = [it.pid for it in self.processes]
-        return [Part("supervisor", supervisors), Part("executors", [it for pid in supervisors for it in descendants(pid)])]
+        return [
+            Part("supervisor", supervisors),
+            Part("executors", [it for pid in supervisors for it in descendants(pid)]),
+        ]
 
 
 class PgCronPy:
@@ -89,7 +92,9 @@ class PgCronPy:
         self.database.settle()
 
     @contextlib.contextmanager
-    def working(self, workers: int, task: Task = "noop", schedules: int = 0, concurrency: int = 1000) -> Iterator[Workers]:
+    def working(
+        self, workers: int, task: Task = "noop", schedules: int = 0, concurrency: int = 1000
+    ) -> Iterator[Workers]:
         del task, schedules  # the jobs say it
         command = [
             sys.executable, "-m", "pgcron_workers", "--app", "bench_app", "--log-format", "json", "--log-level", "warning",

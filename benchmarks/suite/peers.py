@@ -101,7 +101,9 @@ class Peer:
         self._role("setup")
 
     @contextlib.contextmanager
-    def _crew(self, workers: int, tells: str, schedules: int = 0, cron: str = "", concurrency: int = 0) -> Iterator[Crew]:
+    def _crew(
+        self, workers: int, tells: str, schedules: int = 0, cron: str = "", concurrency: int = 0
+    ) -> Iterator[Crew]:
         order = {
             "url": self.database.url, "count": schedules, "cron": cron, "tells": tells,
             "concurrency": concurrency or CONCURRENCY.get(self.name, 100),

@@ -23,11 +23,7 @@ def own_mib(pid: int) -> float:
 
 
 def descendants(pid: int) -> list[int]:
-    children = [
-        int(stat.parent.name)
-        for stat in Path("/proc").glob("[0-9]*/stat")
-        if _parent(stat) == pid
-    ]
+    children = [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if _parent(stat) == pid]
     return children + [below for child in children for below in descendants(child)]
 
 

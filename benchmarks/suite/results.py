@@ -34,9 +34,7 @@ class Run:
     measurements: list[Measurement] = field(default_factory=list)
 
     @classmethod
-    def begun(
-        cls, server: EmbeddedServer, systems: list[System], missing: list[str], scale: Scale, beside: str
-    ) -> Run:
+    def begun(cls, server: EmbeddedServer, systems: list[System], missing: list[str], scale: Scale, beside: str) -> Run:
         version = subprocess.run(
             [str(server.bin_dir / "postgres"), "--version"], capture_output=True, text=True, check=True
         )
