@@ -116,7 +116,8 @@ if os.environ.get("COUNT_CALLS") and os.getppid() == int(os.environ["COUNT_CALLS
 def counting_calls(folder: Path) -> dict[str, str]:
     """The environment of a worker, started in that folder by this process, that counts its supervisor's calls."""
     (folder / "sitecustomize.py").write_text(COUNTS_CALLS)
-    return {"PYTHONPATH": str(folder), "COUNT_CALLS": str(os.getpid())}
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {"PYTHONPATH": path, "COUNT_CALLS": str(os.getpid())}
 
 
 def calls_of(pid: int, folder: Path) -> Counter[str]:
