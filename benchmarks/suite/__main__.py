@@ -1,7 +1,7 @@
 """All benchmarks in one run on one PostgreSQL 18, with the floor (pgbench) before and after: `make bench`, `make bench PEERS=1`.
 
     PYTHONPATH=benchmarks python -m suite [--peers] [--quick] [--only A,C] [--systems pgcron_py,graphile-worker] [--repeat 3]
-                                          [--json FILE] [--docs FOLDER]
+                                          [--json FILE] [--docs FOLDER] [--add-to FILE]
 
 A start lag   B run now   C drain   D idle cost   F growth   G effect on others   H executors   I sync handlers   K fifty workers
 """
@@ -9,6 +9,7 @@ A start lag   B run now   C drain   D idle cost   F growth   G effect on others 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -86,6 +87,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--systems", default="", metavar="NAMES", help="these systems, by commas")
     parser.add_argument("--repeat", type=int, help="how often each (default 3; 1 with --quick)")
     parser.add_argument("--json", default="benchmarks/results/latest.json", metavar="FILE", help="default: %(default)s")
+    parser.add_argument(
+        "--add-to", metavar="FILE", help="replace the rows of these cases and systems in earlier figures"
+    )
     parser.add_argument("--beside", default="", metavar="TEXT", help="what else ran on the machine, for the report")
     parser.add_argument("--docs", metavar="FOLDER", help="write benchmarks.md and its plots there")
     parser.add_argument("--report", metavar="FILE", help="measure nothing: write --docs from this JSON")
@@ -98,6 +102,7 @@ def names(text: str) -> set[str]:
 
 def main() -> None:
     chosen = options()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # workers are ended on the way out
     if chosen.report:
         report.write(results.load(Path(chosen.report)), Path(chosen.docs or "docs"))
         return
@@ -121,7 +126,10 @@ def main() -> None:
             run.floors.append(floor(database))
             say(f"floor, 4 clients, afterwards: {run.floors[-1]:,.0f} transactions a second")
             results.save(run, Path(chosen.json))
-    say(f"figures: {chosen.json}")
+    if chosen.add_to:
+        run = results.added(results.load(Path(chosen.add_to)), run)
+        results.save(run, Path(chosen.add_to))
+    say(f"figures: {chosen.add_to or chosen.json}")
     if chosen.docs:
         report.write(run, Path(chosen.docs))
     sys.exit(any(it.system == PgCronPy.name and it.note.startswith("failed") for it in run.measurements))

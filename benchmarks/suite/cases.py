@@ -58,7 +58,7 @@ def run_now(system: System, floor: Database, scale: Scale) -> Iterator[Measureme
 
 def drain(system: System, floor: Database, scale: Scale) -> Iterator[Measurement]:
     del floor
-    count = min(system.limits.drain, scale.pick(100_000, 20_000))
+    count = min(scale.pick(system.limits.drain, system.limits.drain // 2), scale.pick(100_000, 20_000))
     for workers in (1, 2):
         what = f"requests, {plural(workers, 'worker')}"
         yield Measurement(

@@ -29,7 +29,7 @@ SETTINGS = {
     "procrastinate": "concurrency 30, psycopg pool of 12, LISTEN; succeeded jobs stay in its table, as by default",
     "pgqueuer": "asyncpg, uvloop, pool of 10; batch_size 500 for drains, 10 (default) else",
     "apscheduler": "asyncpg data store and event broker, max_concurrent_jobs 100",
-    "graphile-worker": "concurrentJobs 100, pool of 12; localQueue 500 and batched completion for drains; rows of done jobs are deleted",
+    "graphile-worker": "concurrentJobs 100, pool of 12; localQueue 500 and batched completion; rows of done jobs are deleted",
     "pg-boss": "polls every 0.5 s, batchSize 2000, cron monitor and cron worker every second",
 }
 BLOCKED = "a handler that blocks blocks all of a Node process"

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from suite.figures import rounded
 
-WIDTH, LABELS, ROW, TOP, BOTTOM, RIGHT = 760, 190, 30, 52, 34, 90
+WIDTH, LABELS, ROW, TOP, BOTTOM, RIGHT = 760, 190, 30, 56, 30, 90
 OURS, PEER, INK, MUTED, GRID = "#0d9488", "#94a3b8", "#0f172a", "#64748b", "#e2e8f0"
 
 
@@ -53,7 +53,7 @@ def bars(title: str, unit: str, rows: list[Bar], mark: tuple[str, float] | None 
             f'<line x1="{at:.1f}" y1="{TOP - 8}" x2="{at:.1f}" y2="{height - BOTTOM}" stroke="#b91c1c" stroke-dasharray="4 3"/>'
         )
         parts.append(_text(at, TOP - 12, f"{mark[0]} {rounded(mark[1])}", "#b91c1c", "middle", 11))
-    parts.append(_text(WIDTH - 16, height - 6, unit, MUTED, "end", 11))
+    parts.append(_text(WIDTH - 16, 26, unit, MUTED, "end", 11))
     return "\n".join([*parts, "</svg>\n"])
 
 

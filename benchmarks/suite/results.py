@@ -8,11 +8,11 @@ import platform
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from pgcron_py.embedded import EmbeddedServer
-from suite.cases import Scale
+from suite.cases import TITLES, Scale
 from suite.environments import ROOT
 from suite.figures import Measurement
 from suite.system import System
@@ -67,3 +67,16 @@ def load(file: Path) -> Run:
     found = json.loads(file.read_text())
     found["measurements"] = [Measurement(**it) for it in found["measurements"]]
     return Run(**found)
+
+
+def added(earlier: Run, later: Run) -> Run:
+    """The earlier run, with the later one's rows in place of its own of the same cases and systems, and told so."""
+    again = {(it.case, it.system) for it in later.measurements}
+    earlier.measurements = [it for it in earlier.measurements if (it.case, it.system) not in again]
+    floors = ", ".join(f"{it:,.0f}" for it in later.floors)
+    told = f"measured apart, {later.date}, floor {floors}"
+    for it in later.measurements:
+        earlier.measurements.append(replace(it, note=f"{it.note}; {told}" if it.note else told))
+    earlier.measurements.sort(key=lambda it: list(TITLES).index(it.case))
+    earlier.systems = {**earlier.systems, **later.systems}
+    return earlier
