@@ -75,6 +75,7 @@ proof: $(READY)  ## Run everything at full length (hours, by hand): mutations, a
 	$(MAKE) mutation ARGS=
 	$(MAKE) chaos MINUTES=60 ARGS=
 	$(MAKE) bench ARGS=
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit; done
 
 .PHONY: bench
 bench: $(READY)  ## Run the benchmarks, PEERS=1 with other systems beside; ARGS=--quick for minutes
