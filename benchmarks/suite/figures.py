@@ -17,13 +17,17 @@ def spread(values: list[float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Measurement:
-    """case: the letter; what: the row of its table. Times are milliseconds where their names don't say otherwise."""
+    """case: the letter; what: the row of its table. Times are milliseconds where their names don't say otherwise.
+
+    floor: of the run that it comes from, where that is not the run it stands in.
+    """
 
     case: str
     what: str
     system: str
     figures: dict[str, list[float]] = field(default_factory=dict)
     note: str = ""
+    floor: float | None = None
 
     def median(self, name: str) -> float:
         return statistics.median(self.figures[name])

@@ -109,7 +109,7 @@ def tables(run: Run, rows: list[Measurement]) -> Iterator[str]:
         yield "|---|---|" + "---|" * (len(names) + is_rate + 1)
         for row in sorted(of_shape, key=lambda it: [other.what for other in of_shape].index(it.what)):
             cells = [shown(row.figures[name]) for name in names]
-            cells += [f"{row.median(names[0]) / floor:.2f}"] * is_rate
+            cells += [f"{row.median(names[0]) / (row.floor or floor):.2f}"] * is_rate
             yield f"| {row.what} | {row.system} | {' | '.join(cells)} | {row.note} |"
         yield ""
     yield from (f"- {row.system}{', ' + row.what if row.what else ''}: {row.note}" for row in rows if not row.figures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -73,10 +74,10 @@ def added(earlier: Run, later: Run) -> Run:
     """The earlier run, with the later one's rows in place of its own of the same cases and systems, and told so."""
     again = {(it.case, it.system) for it in later.measurements}
     earlier.measurements = [it for it in earlier.measurements if (it.case, it.system) not in again]
-    floors = ", ".join(f"{it:,.0f}" for it in later.floors)
-    told = f"measured apart, {later.date}, floor {floors}"
+    floor = statistics.median(later.floors)
+    told = f"measured apart, floor {floor:,.0f}"
     for it in later.measurements:
-        earlier.measurements.append(replace(it, note=f"{it.note}; {told}" if it.note else told))
+        earlier.measurements.append(replace(it, floor=floor, note=f"{it.note}; {told}" if it.note else told))
     earlier.measurements.sort(key=lambda it: list(TITLES).index(it.case))
     earlier.systems = {**earlier.systems, **later.systems}
     return earlier
