@@ -14,7 +14,6 @@ MAKEFLAGS += --no-builtin-rules
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-BENCHMARKS := $(wildcard benchmarks/*.py)
 
 # Tests of one module mostly share nothing slow: let idle workers steal.
 PYTEST := $(BIN)/pytest --dist worksteal
@@ -28,6 +27,7 @@ help:  ## Show this list
 	@echo "  PG=18|16|15      the PostgreSQL of the tests; 15 is Debian's (default 18)"
 	@echo "  ARGS='…'         further arguments of pgcron demo, of pytest, of the mutations or of the benchmarks"
 	@echo "  WORKERS=4        processes of make test (default: two more than there are processors)"
+	@echo "  PEERS=1          of make bench: installs other schedulers into .bench/ and measures them too"
 	@echo "  MINUTES=3 SEED=7 of make chaos: how long, and which storm (default: 3, any)"
 	@echo "  PYTHON=python3   the Python to make .venv with, 3.11 or newer"
 
@@ -75,10 +75,11 @@ proof: $(READY)  ## Run everything at full length (hours, by hand): mutations, a
 	$(MAKE) mutation ARGS=
 	$(MAKE) chaos MINUTES=60 ARGS=
 	$(MAKE) bench ARGS=
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit; done
 
 .PHONY: bench
-bench: $(READY)  ## Run the benchmarks
-	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit; done
+bench: $(READY)  ## Run the benchmarks, PEERS=1 with other systems beside; ARGS=--quick for minutes
+	PYTHONPATH=benchmarks $(BIN)/python -m suite $(if $(PEERS),--peers) $(ARGS)
 
 .PHONY: assets
 assets: $(READY)  ## Build the web admin's CSS and JavaScript, when their sources changed

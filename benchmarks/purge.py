@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from core import Bench, spread
+from suite.database import server_in
+from suite.figures import spread
+from suite.ours import PgCronPy
 
-from pgcron_py.embedded import EmbeddedServer
-from pgcron_py.embedded.account import reachable_data_dir
 from pgcron_workers.retention import Retention
 from pgcron_workers.session import DatabaseWatch, Session
 
@@ -49,20 +49,19 @@ UPDATE pgcron.cron_job j SET run_seq = l.last, success_count = l.successes, fail
 """
 
 
-def prepare(bench: Bench, runs: int, jobs: int) -> None:
-    bench.fresh()
-    bench.connection.execute(
-        "INSERT INTO pgcron.cron_job (name, schedule, handler) SELECT 'busy ' || n, '* * * * * *', 'noop' FROM generate_series(1, %s) n", (jobs,)
+def prepare(bench: PgCronPy, runs: int, jobs: int) -> None:
+    bench.empty()
+    bench.database.do(
+        "INSERT INTO pgcron.cron_job (name, schedule, handler) SELECT 'busy ' || n, '* * * * * *', 'noop' FROM generate_series(1, %s) n", jobs
     )  # fmt: skip
-    bench.connection.execute(
+    bench.database.do(
         "INSERT INTO pgcron.cron_job (name, schedule, handler) SELECT 'idle ' || n, '0 0 1 1 *', 'noop' FROM generate_series(1, 1000) n"
     )
-    bench.connection.execute("SET session_replication_role = 'replica'")
-    bench.connection.execute(OLD, {"busy": runs // 2 // jobs, "idle": runs // 2 // 1000})
-    bench.connection.execute(COUNTERS)
-    bench.connection.execute("SET session_replication_role = 'origin'")
-    bench.connection.execute("VACUUM ANALYZE")
-    bench.connection.execute("CHECKPOINT")
+    bench.database.do("SET session_replication_role = 'replica'")
+    bench.database.connection.execute(OLD, {"busy": runs // 2 // jobs, "idle": runs // 2 // 1000})
+    bench.database.do(COUNTERS)
+    bench.database.do("SET session_replication_role = 'origin'")
+    bench.database.settle()
 
 
 class Gated(Retention):
@@ -75,24 +74,24 @@ class Gated(Retention):
         return await super()._paced(*args)
 
 
-async def purge(bench: Bench) -> list[tuple[bool, Any, Any]]:
+async def purge(bench: PgCronPy) -> list[tuple[bool, Any, Any]]:
     """Phases: whether the purge went on, their begin and end."""
-    duty = Gated(Session(bench.url, "purge", DatabaseWatch(SILENT)), 90, SILENT)
+    duty = Gated(Session(bench.database.url, "purge", DatabaseWatch(SILENT)), 90, SILENT)
     await duty.run_once()  # only says how long it would wait
     task, phases, now = asyncio.ensure_future(duty.run_once()), [], "SELECT clock_timestamp()"
     while not task.done():
         for is_on in (False, True):
             (duty.gate.set if is_on else duty.gate.clear)()
-            began = bench.value(now)
+            began = bench.database.value(now)
             await asyncio.wait({task}, timeout=PHASE)
-            phases.append((is_on, began, bench.value(now)))
+            phases.append((is_on, began, bench.database.value(now)))
     await task
     return phases
 
 
-def lags(bench: Bench, phases: list[tuple[bool, Any, Any]], is_on: bool) -> list[float]:
+def lags(bench: PgCronPy, phases: list[tuple[bool, Any, Any]], is_on: bool) -> list[float]:
     windows = [(began, ended) for on, began, ended in phases if on is is_on]
-    return [row[0] for window in windows for row in bench.connection.execute(LAGS, window).fetchall()]
+    return [row[0] for window in windows for row in bench.database.rows(LAGS, *window)]
 
 
 def told(title: str, found: list[float]) -> float:
@@ -106,24 +105,23 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--jobs", type=int, default=50)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="pgcron-bench-", dir="/var/tmp") as folder:
-        Path(folder).chmod(0o755)
-        with EmbeddedServer(
-            "18", data_dir=reachable_data_dir(Path(folder) / "data"), settings={"max_connections": "200"}
-        ) as server:
-            bench = Bench(server, Path(folder))
-            prepare(bench, options.runs, options.jobs)
-            with bench.workers(2, "--concurrency", "200"):
-                time.sleep(15)
-                before = bench.value(GONE)
-                phases = asyncio.run(purge(bench))
-                gone = bench.value(GONE) - before
-                usual = told("lag, ms, usual", lags(bench, phases, False))
-                beside = told("lag, ms, beside the purge", lags(bench, phases, True))
-            took = sum((ended - began).total_seconds() for is_on, began, ended in phases if is_on)
-            print(
-                f"purged {gone:,} runs in {took:.0f} s; p99 {beside / usual:.2f} times the usual; broken invariants: {bench.violations()}"
-            )
+    with (
+        tempfile.TemporaryDirectory(prefix="pgcron-bench-", dir="/var/tmp") as folder,
+        server_in(Path(folder)) as server,
+    ):
+        bench = PgCronPy(server, Path(folder))
+        prepare(bench, options.runs, options.jobs)
+        with bench.working(2, concurrency=200):
+            time.sleep(15)
+            before = bench.database.value(GONE)
+            phases = asyncio.run(purge(bench))
+            gone = bench.database.value(GONE) - before
+            usual = told("lag, ms, usual", lags(bench, phases, False))
+            beside = told("lag, ms, beside the purge", lags(bench, phases, True))
+        took = sum((ended - began).total_seconds() for is_on, began, ended in phases if is_on)
+        print(
+            f"purged {gone:,} runs in {took:.0f} s; p99 {beside / usual:.2f} times the usual; broken invariants: {bench.violations()}"
+        )
 
 
 if __name__ == "__main__":

@@ -153,6 +153,10 @@ def test_a_beat_and_a_look_probe_indexes_only(churned: Stage) -> None:
     assert (found["cron_job"]["scans"], found["cron_log"]["scans"]) == (0, 0)
     assert found["cron_job"]["fetched"] <= 10
     assert found["cron_log"]["fetched"] <= 10
+    for _ in range(7):
+        found = touched(churned, actor, "SELECT * FROM pgcron.look(%s, NULL)", [HANDLER])
+    assert found["cron_job"]["scans"] == 0
+    assert found["cron_job"]["fetched"] <= 50  # of 20,000, with 6,000 dead entries of the churn
 
 
 def test_a_finish_fetches_only_its_own_rows(churned: Stage) -> None:
