@@ -127,5 +127,6 @@ def plot(run: Run, name: str) -> str | None:
         Bar(it.system, it.median(figure), min(it.figures[figure]), max(it.figures[figure]), it.system == OURS)
         for it in rows
     ]
-    mark = ("floor", statistics.median(run.floors)) if case == "C" else None
+    own = next((it.floor for it in rows if it.system == OURS and it.floor), statistics.median(run.floors))
+    mark = ("floor", own) if case == "C" else None
     return bars(title, unit, drawn, mark)
