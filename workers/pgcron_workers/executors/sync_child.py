@@ -13,6 +13,7 @@ import queue
 import signal
 import socket
 import threading
+import time
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any
@@ -38,6 +39,9 @@ from pgcron_workers.executors.wire import Asked, BelongsTo, Cancel, Output, fail
 
 class RunStopped(BaseException):
     """Raised inside a handler by SIGTERM: it was asked to end and did not."""
+
+
+REASON_WITHIN_S = 1.0
 
 
 class SyncChild:
@@ -85,8 +89,14 @@ class SyncChild:
             run.stop(reason)
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
-        if self._run is not None:
-            raise RunStopped
+        run = self._run
+        if run is None:
+            return
+        # Why was sent before the signal, but a handler that computes in C lets no other thread read it. Sleeping does.
+        until = time.monotonic() + REASON_WITHIN_S
+        while run.stop_reason is None and time.monotonic() < until:
+            time.sleep(0.002)
+        raise RunStopped
 
     def _perform(self, order: Order) -> None:
         try:
