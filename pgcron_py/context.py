@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pgcron_py.domain.job import Timing
 from pgcron_py.errors import PgCronError
+
+if TYPE_CHECKING:
+    from pgcron_py.domain.job import Timing
 
 _LOGGER = logging.getLogger("pgcron.job")
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pgcron_py.domain.blackout import end_of
-from pgcron_py.domain.job import Job
 from pgcron_py.domain.words import MissReason
+
+if TYPE_CHECKING:
+    from pgcron_py.domain.job import Job
 
 OverlapPolicy = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
 OVERLAP_POLICIES: tuple[str, ...] = get_args(OverlapPolicy)

@@ -109,7 +109,7 @@ def test_it_runs_as_the_role_of_its_connection_with_the_jobs_timeout_and_says_wh
     command = "INSERT INTO effect (what) SELECT concat_ws(' ', current_user, current_setting('statement_timeout'), current_setting('application_name'))"
     run = ran(sql_fleet, command, timeout_ms=90_000)
     assert run["status"] == "SUCCESS", run["error"]
-    assert sql_fleet.row("SELECT what FROM effect") == {"what": f"t_worker 90s pgcron {run['id']} j"}
+    assert sql_fleet.row("SELECT what FROM effect") == {"what": f"t_worker 91s pgcron {run['id']} j"}
 
 
 def test_a_timeout_ends_the_statement_in_the_database(sql_fleet: Fleet) -> None:

@@ -32,7 +32,9 @@ connections: dict[str, str] = {}
 
 BACKEND_PID = "SELECT pg_backend_pid()"
 
-# The job's timeout limits each statement even where nobody is left to cancel it; so does the end of this process.
+# The job's timeout limits each statement even where nobody is left to cancel it; so does the end of this process. A second more
+# than it: where somebody is, the run ends for its timeout, and not for a statement that was cancelled in the same moment.
+MARGIN_S = 1.0
 LIMITS = """
 SELECT set_config('statement_timeout', coalesce(%s, current_setting('statement_timeout')), false),
   set_config('client_connection_check_interval', '1s', false)
@@ -85,7 +87,7 @@ def _connected(url: str, ctx: JobContext) -> psycopg.Connection[Any]:
         url, autocommit=True, connect_timeout=max(1, round(seconds)), application_name=application_name(ctx)
     )
     try:
-        limit = None if ctx.timeout is None else str(max(1, round(ctx.timeout * 1000)))
+        limit = None if ctx.timeout is None else str(round((ctx.timeout + MARGIN_S) * 1000))
         row = session.execute(BACKEND_PID, prepare=False).fetchone()
         if row is not None and row[0] == session.info.backend_pid:
             ctx.metadata["backend_pid"] = row[0]
