@@ -113,7 +113,7 @@ def test_letters_rest_for_those_who_switched_them_off(site: Site) -> None:
 
 
 def test_compact_rows_are_lower(site: Site) -> None:
-    page = tab_of(site, "dense").open("/workers")
+    page = tab_of(site, "dense").open("/runs")
 
     def height() -> float:
         return float(page.locator("tbody tr").first.evaluate("row => row.getBoundingClientRect().height"))
