@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from playwright.sync_api import expect
 from screens.conftest import Site
+
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
 
 
 def test_a_change_is_found_looked_at_and_undone(site: Site) -> None:

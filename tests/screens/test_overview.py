@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 from screens.conftest import Site
+
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
 
 
 def test_what_is_wrong_comes_first_with_what_to_do_about_it(site: Site) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 from screens.conftest import Site
 from screens.test_accessibility import ASK, AXE, RULES
+
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
 
 
 def test_a_job_is_found_and_run_without_the_mouse(site: Site) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 from playwright.sync_api import expect
 from screens.conftest import Site
 
 from support.admin import admin_process
+
+pytestmark = pytest.mark.long  # a browser's part of the proof: `make long`, and CI
 
 NO_ASSETS = "import pathlib, pgcron_admin.assets as assets\nassets.Assets.found.__func__.__defaults__ = (pathlib.Path('/nonexistent'),)"
 
