@@ -162,7 +162,7 @@ def test_a_period_jitter_and_further_times_are_edited_too(site: Site, scripts: b
     page.fill("#start", "next summer")
     page.fill("#reason", "try")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#problem")).to_contain_text("start: 'next summer' is no time")
+    expect(page.locator("#problem")).to_contain_text("'next summer' is no date and time")
     expect(page.locator("#start")).to_have_attribute("aria-invalid", "true")
     site.do(
         'SELECT pgcron.alter_job(%s, \'{"start_at": null, "jitter_ms": 0, "extra_schedules": [], "excluded_schedules": []}\')',

@@ -40,6 +40,7 @@ AHEAD = 1.5  # seconds before a due instant at which what follows it is computed
 PREPARED_MOST = 5000
 DECIDE_LIMIT = 0.1  # seconds in one claim
 LONGEST_SLEEP = 60.0
+SEEN = 0.01  # seconds past that, so that what is due is within it
 QUIET = 0.5  # seconds without a claim, before old plans are made anew
 GATHER = 0.005  # seconds
 SET_ASIDE = 60.0  # seconds
@@ -141,13 +142,13 @@ class Claimer:
 
     async def _prepare(self, connection: AsyncConnection, view: claims.View, seconds: float) -> float:
         """Until the next due instant: sleep, then compute what follows, then sleep the rest."""
-        if seconds > AHEAD + QUIET:
-            if (
-                busy := self._took + QUIET - time.monotonic()
-            ) > 0:  # what was claimed has just begun: let it have the machine
-                return busy
-            await self._session.rest(connection)
-            return min(seconds - AHEAD, LONGEST_SLEEP)
+        if seconds > AHEAD:  # nearer, or `upcoming` would not see it yet
+            if seconds > AHEAD + QUIET:
+                busy = self._took + QUIET - time.monotonic()
+                if busy > 0:  # what was claimed has just begun: let it have the machine
+                    return busy
+                await self._session.rest(connection)
+            return min(seconds - AHEAD + SEEN, LONGEST_SLEEP)
         if seconds > 0.1 and self._prepared_for != view.next_claim_at:
             await self._session.rest(connection)
             self._prepared_for = view.next_claim_at

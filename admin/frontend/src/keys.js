@@ -6,7 +6,7 @@ import { switchTheme } from "./theme-switch.js";
 const GO = { o: "/", j: "/jobs", r: "/runs", t: "/timeline", w: "/workers", a: "/audit" };
 let prefix = null;
 
-const isTyping = (element) => element.closest("input, textarea, select, [contenteditable]");
+const isTyping = (element) => element.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 const rows = () => [...document.querySelectorAll("tbody tr:not(.problem-row)")];
 const base = () => document.body.dataset.base ?? "";
 

@@ -18,15 +18,3 @@ document.addEventListener("change", (event) => {
   const field = event.target.form.elements.timezone;
   if (field.value === "UTC" && mine()) field.value = mine();
 });
-
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
-  const shown = button && document.getElementById(button.dataset.copy);
-  if (!shown) return;
-  try {
-    await navigator.clipboard.writeText(shown.textContent);
-    button.lastChild.textContent = "Copied";
-  } catch {
-    getSelection().selectAllChildren(shown); // no permission: it is selected, for Ctrl+C
-  }
-});

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
+from pgcron_admin.screens.forms import local_instant
 from pgcron_admin.screens.views import Row
 from pgcron_py.domain.job import Timing
 from pgcron_py.errors import InvalidArguments
@@ -58,10 +59,11 @@ class Draft:
 
     def timing(self, old: Timing) -> Timing:
         """The job's, as it would be. Raises UnknownTimeZone, InvalidArguments naming the field."""
-        zone = load_zone(self.zone)
+        load_zone(self.zone)
+        said = {"start": self.start, "end": self.end}
         return replace(
             old, schedule=self.schedule, timezone=self.zone, extra=_lines(self.extra), excluded=_lines(self.excluded),
-            start_at=_instant(self.start, zone, "start"), end_at=_instant(self.end, zone, "end"),
+            start_at=local_instant(said, "start", self.zone), end_at=local_instant(said, "end", self.zone),
         )  # fmt: skip
 
     def changes(self, job: Row, old: Timing) -> dict[str, Any]:
@@ -92,14 +94,3 @@ def _lines(text: str) -> tuple[str, ...]:
 
 def _shown(instant: datetime | None, zone: ZoneInfo) -> str:
     return "" if instant is None else instant.astimezone(zone).strftime(LOCAL).removesuffix(":00")
-
-
-def _instant(text: str, zone: ZoneInfo, field: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=zone) if found.tzinfo is None else found
-    except ValueError:
-        hint = f"write it as 2026-12-24 18:00, in {zone.key} time, or leave it empty"
-        raise InvalidArguments(f"{field}: {text!r} is no time", hint=hint, field=field) from None
