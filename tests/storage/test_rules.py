@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from pgcron_py.domain.words import JobId, RunId, WorkerId
-from pgcron_py.storage import claims, rules
+from pgcron_py.storage import claim_writes, claims, rules
 from support.steps import HANDLER, Actor, Stage, decisions, failure, success
 
 
@@ -171,7 +171,7 @@ def by_rules(actor: Actor, worker: WorkerId, release: str | None = None) -> list
         )
         decided = decisions(now, jobs, room, may_start) if now else []
         await rules.spend(connection, room)
-        inserted = await claims.write_claim(connection, worker, decided) if decided else set()
+        inserted = await claim_writes.write_claim(connection, worker, decided) if decided else set()
         await connection.execute("COMMIT")
         return list(inserted)
 
@@ -282,7 +282,7 @@ def alone(actor: Actor, worker: WorkerId, job: UUID) -> list[RunId]:
         decided = (
             [(job, made) for job, made in decisions(now, jobs, room, may_start) if not made.is_empty] if now else []
         )
-        inserted = await claims.write_claim(connection, worker, decided) if decided else set()
+        inserted = await claim_writes.write_claim(connection, worker, decided) if decided else set()
         await connection.execute("COMMIT")
         if not decided:
             await rules.close_gate(connection, JobId(job), worker)

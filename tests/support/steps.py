@@ -30,7 +30,7 @@ from pgcron_py.domain.decide import Decision, decide
 from pgcron_py.domain.job import Job
 from pgcron_py.domain.limits import Room
 from pgcron_py.domain.words import JobId, Reason, RunId, Status, WorkerId
-from pgcron_py.storage import claims, runs, workers
+from pgcron_py.storage import claim_writes, claims, runs, workers
 
 T = TypeVar("T")
 HANDLER = "tests:handler"
@@ -199,7 +199,7 @@ class Actor:
 
     def write_claim(self, worker: WorkerId, now: datetime, jobs: list[Job]) -> list[RunId]:
         decided = decisions(now, jobs)
-        inserted = self.do(lambda connection: claims.write_claim(connection, worker, decided))
+        inserted = self.do(lambda connection: claim_writes.write_claim(connection, worker, decided))
         return [run.id for _, decision in decided for run in decision.runs if run.id in inserted]
 
     def commit(self) -> None:

@@ -24,7 +24,7 @@ from pgcron_py.domain.job import Job, NewRun
 from pgcron_py.domain.limits import Room
 from pgcron_py.domain.words import JobId, RunId, WorkerId
 from pgcron_py.errors import InvalidSchedule, UnknownTimeZone
-from pgcron_py.storage import claims, plans, rules
+from pgcron_py.storage import claim_writes, claims, plans, rules
 from pgcron_py.storage.sqlstates import RETRIED_SQLSTATES
 from pgcron_workers.book import Book, KnownRun
 from pgcron_workers.executors.base import Order
@@ -284,7 +284,7 @@ class Claimer:
     async def _write(self, connection: AsyncConnection, decided: Decided, run_ids: list[RunId]) -> bool:
         assert self.worker_id is not None
         try:
-            inserted = await claims.write_claim(connection, self.worker_id, decided)
+            inserted = await claim_writes.write_claim(connection, self.worker_id, decided)
         except psycopg.Error as error:
             if connection.broken or error.sqlstate in RETRIED_SQLSTATES or error.sqlstate == "57014":
                 raise
