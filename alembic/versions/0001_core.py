@@ -20,6 +20,7 @@ FILES = (
     "functions/plan_job_v01.sql",
     "functions/finish_v01.sql",
     "functions/rules_v01.sql",
+    "functions/claim_v01.sql",
     "functions/handlers_v01.sql",
     "functions/worker_v01.sql",
     "functions/steer_v01.sql",

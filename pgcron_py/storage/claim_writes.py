@@ -48,9 +48,9 @@ WITH run AS MATERIALIZED (
   SELECT q.id, q.requested_by, q.args FROM pgcron.cron_request q WHERE q.id = ANY (ARRAY(SELECT i.request_id FROM run i))
 ), inserted AS (
   INSERT INTO pgcron.cron_log (id, job_id, seq, is_exclusive, cause, scheduled_for, covers_from, covers_to, attempt, worker_id,
-    request_id, requested_by, args, handler, job_version, schedule)
+    request_id, requested_by, args, handler, job_version, schedule, started_at)
   SELECT r.id, r.job_id, r.seq, j.is_exclusive, r.cause, r.scheduled_for, r.covers_from, r.covers_to, r.attempt, %(worker)s,
-    r.request_id, q.requested_by, coalesce(q.args, j.args), j.handler, j.version, j.schedule
+    r.request_id, q.requested_by, coalesce(q.args, j.args), j.handler, j.version, j.schedule, GREATEST(clock_timestamp(), %(ahead)s::timestamptz)
     FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id AND j.id = ANY (ARRAY(SELECT i.job_id FROM run i))
     LEFT JOIN asked q ON q.id = r.request_id
   ON CONFLICT DO NOTHING RETURNING id
@@ -72,7 +72,7 @@ WITH run AS MATERIALIZED (
     next_run_at = CASE WHEN a.moves THEN a.next_run_at ELSE j.next_run_at END,
     covers_from = coalesce(a.covers_from, j.covers_from),
     run_seq = j.run_seq + a.runs, scheduled_runs = j.scheduled_runs + a.scheduled, running_count = j.running_count + a.runs,
-    last_run_at = CASE WHEN a.runs > 0 THEN clock_timestamp() ELSE j.last_run_at END,
+    last_run_at = CASE WHEN a.runs > 0 THEN GREATEST(clock_timestamp(), %(ahead)s::timestamptz) ELSE j.last_run_at END,
     requests_waiting = j.requests_waiting OR a.is_waiting,
     next_request_at = CASE WHEN j.next_request_at IS NULL OR a.is_waiting THEN NULL ELSE
       (SELECT p.run_after FROM pgcron.cron_request p WHERE p.job_id = j.id AND p.state = 'PENDING'
@@ -130,9 +130,13 @@ class _Postponed(Struct):
 
 
 async def write_claim(
-    connection: AsyncConnection, worker: WorkerId, decisions: Iterable[tuple[Job, Decision]]
+    connection: AsyncConnection,
+    worker: WorkerId,
+    decisions: Iterable[tuple[Job, Decision]],
+    *,
+    ahead: datetime | None = None,
 ) -> set[RunId]:
-    """Inserts runs and misses and advances the jobs; the ids that were inserted."""
+    """Inserts runs and misses and advances the jobs; the ids that were inserted. ahead: the instant to come at which they start."""
     runs: list[_Run] = []
     misses: list[_Miss] = []
     jobs: list[_Advance] = []
@@ -161,7 +165,13 @@ async def write_claim(
         await connection.execute(BUFFER, {"requests": json_text(waiting)})
     cursor = await connection.execute(
         WRITE_CLAIM,
-        {"worker": worker, "runs": json_text(runs), "misses": json_text(misses), "jobs": json_text(jobs)},
+        {
+            "worker": worker,
+            "runs": json_text(runs),
+            "misses": json_text(misses),
+            "jobs": json_text(jobs),
+            "ahead": ahead,
+        },
         binary=True,
     )
     inserted = {row[0] for row in await cursor.fetchall()}
