@@ -28,6 +28,7 @@ FILES = (
     "functions/retention_v01.sql",
     "functions/check_invariants_v01.sql",
     "triggers/job_v01.sql",
+    "triggers/job_rules_v01.sql",
     "triggers/run_v01.sql",
     "triggers/request_v01.sql",
     "triggers/rules_v01.sql",

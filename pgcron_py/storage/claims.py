@@ -245,7 +245,7 @@ async def warm_up(connection: AsyncConnection) -> None:
     await lock_due_jobs(connection, nobody, view, limit=1, window=1)
     await _due_requests(connection, [], 1)
     await connection.execute(BUFFERED, {"jobs": []})
-    await claim_writes.write_claim(connection, nobody, [])
+    await claim_writes.warm_up(connection, nobody)
     await upcoming(connection, view, ahead_ms=0, limit=0)
     await commit_at(connection, view.at)
 

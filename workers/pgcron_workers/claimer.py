@@ -74,6 +74,7 @@ class Claimer:
         self._planner = Planner(log)
         self._view: claims.View | None = None
         self._is_stale = True
+        self._may_be_due = False
         self._prepared_for: datetime | None = None
         self._due_then = 1  # how many jobs that instant is known to have
         self._tried_ahead: datetime | None = None
@@ -100,9 +101,11 @@ class Claimer:
         """From now on this one hears of claims and plans."""
         self.observer = self._planner.observer = self.claiming.observer = observer
 
-    def hint(self) -> None:
-        """Something changed in the database: look again. Also when a look is under way, which may be too early to see it."""
+    def hint(self, *, of_a_job: bool = False) -> None:
+        """Something changed in the database: look again. Also when a look is under way, which may be too early to see it.
+        of_a_job: of one job, which may be due now."""
         self._is_stale = True
+        self._may_be_due = of_a_job
         self.alarm.ring()
 
     def offer(self, view: claims.View) -> None:
@@ -118,6 +121,11 @@ class Claimer:
             return await self._session.run(self._round)
 
     async def _round(self, connection: AsyncConnection) -> float:
+        if self._may_be_due and self._view is not None and not self._view.plan_pending:
+            self._may_be_due = False
+            return await self._take(
+                connection, self._view
+            )  # which looks afterwards: most often somebody asked for a run
         view = await self._look(connection) if self._view is None or self._is_stale else self._view
         if view.plan_pending and await self._planner.run_once(connection):
             await self._look(connection)
@@ -131,7 +139,7 @@ class Claimer:
 
     async def _look(self, connection: AsyncConnection) -> claims.View:
         sent = time.monotonic()
-        self._is_stale = False
+        self._is_stale = self._may_be_due = False
         try:
             self._view = view = await claims.look(connection, self.handlers, self._queues)
         except BaseException:

@@ -68,6 +68,7 @@ class Claiming:
             0  # a batch was refused by the database: as many claims of one to find the job that it can't take
         )
         self._book, self._clock, self._log, self._starter = book, clock, log, starter
+        self._has_conflict = False
         self._conflicts: set[JobId] = set()
         self._set_aside: dict[JobId, float] = {}
 
@@ -200,15 +201,21 @@ class Claiming:
     ) -> None:
         """Raises _Refused, after a rollback."""
         try:
-            inserted = await claim_writes.write_claim(connection, self._worker, decided, ahead=ahead)
+            inserted = await claim_writes.write_claim(
+                connection, self._worker, decided, ahead=ahead, leaves_conflicts=self._has_conflict
+            )
         except psycopg.Error as error:
             if connection.broken or error.sqlstate in RETRIED_SQLSTATES or error.sqlstate == "57014":
                 raise
-            if len(decided) == 1:
+            if isinstance(error, psycopg.errors.UniqueViolation) and not self._has_conflict:
+                self._has_conflict = True  # the next claim finds out whose
+            elif len(decided) == 1:
                 self._put_aside(decided[0][0], error)
-            self.one_by_one = len(decided) if len(decided) > 1 else self.one_by_one
+            else:
+                self.one_by_one = len(decided)
             await connection.execute("ROLLBACK", prepare=False)
             raise _Refused from error
+        self._has_conflict = False
         refused = [job for job, decision in decided if any(run.id not in inserted for run in decision.runs)]
         if refused:
             self._conflicts = {job.id for job in refused}
