@@ -129,8 +129,13 @@ GUARDS = (
     ),
     Guard(
         "ahead: a pause comes first", "sql/functions/claim_v*.sql",
-        " OR EXISTS (SELECT FROM pgcron.cron_meta m WHERE m.paused_at IS NOT NULL)", "",
+        " OR EXISTS (SELECT FROM pgcron.cron_meta m WHERE m.paused_at IS NOT NULL)\n      OR EXISTS (SELECT FROM pg_locks", " OR EXISTS (SELECT FROM pg_locks",
         (f"{AHEAD}::test_a_pause_of_the_fleet_and_a_new_rule_come_first",),
+    ),
+    Guard(
+        "asked: not while the fleet is paused", "sql/functions/claim_v*.sql",
+        "IF NOT FOUND OR EXISTS (SELECT FROM pgcron.cron_meta m WHERE m.paused_at IS NOT NULL) OR", "IF NOT FOUND OR",
+        (f"{ASKED}::test_what_needs_a_decision_is_left_to_the_claim",),
     ),
     Guard(
         "ahead: a new rule comes first", "sql/functions/claim_v*.sql",
