@@ -32,63 +32,13 @@ SELECT pgcron.cancel_run(l.id, 'the next occurrence is due: ' || job.policy, job
   JOIN pgcron.cron_log l ON l.job_id = job.id AND l.status = 'RUNNING' ORDER BY l.id
 """
 
-# The arrays bound what a plan may read that was made while the tables were empty: it would begin with the table.
-_RUNS_AND_ADVANCES = """
-WITH run AS MATERIALIZED (
-  SELECT * FROM json_to_recordset(%(runs)s) AS x (id uuid, job_id uuid, seq bigint, cause text, scheduled_for timestamptz,
-    covers_from timestamptz, covers_to timestamptz, attempt integer, request_id uuid)
-), advance AS MATERIALIZED (
-  SELECT * FROM json_to_recordset(%(jobs)s) AS x (id uuid, moves boolean, next_scheduled_for timestamptz, next_run_at timestamptz,
-    covers_from timestamptz, runs integer, scheduled integer, is_waiting boolean)
-), $ASKED inserted AS (
-  INSERT INTO pgcron.cron_log (id, job_id, seq, is_exclusive, cause, scheduled_for, covers_from, covers_to, attempt, worker_id,
-    request_id, requested_by, args, handler, job_version, schedule, started_at)
-  SELECT r.id, r.job_id, r.seq, j.is_exclusive, r.cause, r.scheduled_for, r.covers_from, r.covers_to, r.attempt, %(worker)s,
-    $ANSWERED, j.handler, j.version, j.schedule, GREATEST(clock_timestamp(), %(ahead)s::timestamptz)
-    FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id AND j.id = ANY (ARRAY(SELECT i.job_id FROM run i)) $FROM_ASKED
-  $ON_CONFLICT RETURNING id
-), advanced AS (
-  UPDATE pgcron.cron_job j SET
-    next_scheduled_for = CASE WHEN a.moves THEN a.next_scheduled_for ELSE j.next_scheduled_for END,
-    next_run_at = CASE WHEN a.moves THEN a.next_run_at ELSE j.next_run_at END,
-    covers_from = coalesce(a.covers_from, j.covers_from),
-    run_seq = j.run_seq + a.runs, scheduled_runs = j.scheduled_runs + a.scheduled, running_count = j.running_count + a.runs,
-    last_run_at = CASE WHEN a.runs > 0 THEN GREATEST(clock_timestamp(), %(ahead)s::timestamptz) ELSE j.last_run_at END,
-    requests_waiting = j.requests_waiting OR a.is_waiting,
-    next_request_at = CASE WHEN j.next_request_at IS NULL OR a.is_waiting THEN NULL ELSE
-      (SELECT p.run_after FROM pgcron.cron_request p WHERE p.job_id = j.id AND p.state = 'PENDING'
-         AND p.id NOT IN (SELECT r.request_id FROM run r WHERE r.request_id IS NOT NULL) ORDER BY p.run_after LIMIT 1) END
-  FROM advance a WHERE j.id = a.id AND j.id = ANY (ARRAY(SELECT i.id FROM advance i))
-)
-SELECT id FROM inserted
+WRITE_CLAIM = "SELECT pgcron.write_claim(%(worker)s, %(runs)s, %(jobs)s, %(ahead)s)"
+# After a conflict: whose runs are there already, or would be the second that goes on of an exclusive job.
+CONFLICTING = """
+SELECT DISTINCT r.job_id FROM json_to_recordset(%(runs)s) AS r (job_id uuid, seq bigint, scheduled_for timestamptz, covers_to timestamptz)
+  JOIN pgcron.cron_log l ON l.job_id = r.job_id
+   AND (l.seq = r.seq OR (r.covers_to IS NOT NULL AND l.covers_to IS NOT NULL AND l.scheduled_for = r.scheduled_for) OR (l.status = 'RUNNING' AND l.is_exclusive))
 """
-_ASKED = """asked AS MATERIALIZED (
-  SELECT q.id, q.requested_by, q.args FROM pgcron.cron_request q WHERE q.id = ANY (ARRAY(SELECT i.request_id FROM run i))
-), claimed AS (
-  UPDATE pgcron.cron_request q SET state = 'CLAIMED', run_id = r.id, ended_at = clock_timestamp()
-    FROM run r WHERE q.id = r.request_id AND q.id = ANY (ARRAY(SELECT i.request_id FROM run i)) AND q.state = 'PENDING'
-),"""
-
-
-def _statement(*, with_requests: bool, on_conflict: str = "") -> str:
-    parts = {
-        "$ASKED": _ASKED if with_requests else "",
-        "$ANSWERED": "r.request_id, q.requested_by, coalesce(q.args, j.args)"
-        if with_requests
-        else "NULL, NULL, j.args",
-        "$FROM_ASKED": "LEFT JOIN asked q ON q.id = r.request_id" if with_requests else "",
-        "$ON_CONFLICT": on_conflict,
-    }
-    statement = _RUNS_AND_ADVANCES
-    for mark, text in parts.items():
-        statement = statement.replace(mark, text)
-    return statement
-
-
-# Most claims find no request, or nothing but requests, and every table that a statement names costs, whether it is written or not.
-WRITE_RUNS, WRITE_ANSWERS = _statement(with_requests=False), _statement(with_requests=True)
-# After a conflict: a run that conflicts is not inserted and is missing from the result, so that the caller can resolve it by name.
-WRITE_WITHOUT_CONFLICTS = _statement(with_requests=True, on_conflict="ON CONFLICT DO NOTHING")
 
 WRITE_MISSES = """
 WITH miss AS MATERIALIZED (
@@ -158,11 +108,10 @@ async def write_claim(
     decisions: Iterable[tuple[Job, Decision]],
     *,
     ahead: datetime | None = None,
-    leaves_conflicts: bool = False,
-) -> set[RunId]:
-    """Inserts runs and misses and advances the jobs; the ids that were inserted.
+) -> None:
+    """Inserts runs and misses and advances the jobs. ahead: the instant to come at which the runs start.
 
-    ahead: the instant to come at which the runs start. leaves_conflicts: runs that conflict are not inserted; else raises UniqueViolation.
+    Raises UniqueViolation when a run is there already: `conflicting` tells whose.
     """
     runs: list[_Run] = []
     misses: list[_Miss] = []
@@ -192,22 +141,23 @@ async def write_claim(
         await connection.execute(BUFFER, {"requests": json_text(waiting)})
     if misses:
         await connection.execute(WRITE_MISSES, {"misses": json_text(misses)})
-    statement = WRITE_ANSWERS if any(run.request_id for run in runs) else WRITE_RUNS
-    cursor = await connection.execute(
-        WRITE_WITHOUT_CONFLICTS if leaves_conflicts else statement,
-        {"worker": worker, "runs": json_text(runs), "jobs": json_text(jobs), "ahead": ahead},
-        binary=True,
+    await connection.execute(
+        WRITE_CLAIM, {"worker": worker, "runs": json_text(runs), "jobs": json_text(jobs), "ahead": ahead}
     )
-    inserted = {row[0] for row in await cursor.fetchall()}
     if ending:
         await connection.execute(END_OTHERS, {"jobs": list(ending), "policies": list(ending.values())})
-    return inserted
+
+
+async def conflicting(connection: AsyncConnection, decisions: Iterable[tuple[Job, Decision]]) -> set[JobId]:
+    """Jobs whose decided runs can't be written, because of runs that are there."""
+    runs = [_run(job.id, run) for job, decision in decisions for run in decision.runs]
+    cursor = await connection.execute(CONFLICTING, {"runs": json_text(runs)})
+    return {JobId(row[0]) for row in await cursor.fetchall()}
 
 
 async def warm_up(connection: AsyncConnection, nobody: WorkerId) -> None:
     """Plans what a claim writes, while there is nothing to write."""
-    for statement in (WRITE_RUNS, WRITE_ANSWERS):
-        await connection.execute(statement, {"worker": nobody, "runs": "[]", "jobs": "[]", "ahead": None}, binary=True)
+    await connection.execute(WRITE_CLAIM, {"worker": nobody, "runs": "[]", "jobs": "[]", "ahead": None})
 
 
 def _run(job_id: JobId, run: NewRun) -> _Run:

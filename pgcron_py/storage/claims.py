@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
+from psycopg.errors import SerializationFailure
 
 from pgcron_py.domain.job import Job, NewRun, Request, Timing
 from pgcron_py.domain.limits import NOTHING_FULL, Full, Room
@@ -277,6 +278,11 @@ async def warm_up(connection: AsyncConnection) -> None:
     """
     nobody = WorkerId(UUID(int=0))
     await begin(connection)
+    try:
+        await commit_at(connection, datetime.fromtimestamp(0, UTC))
+    except SerializationFailure:  # the fleet is paused, or there are rules: a claim ahead of time would give way
+        await connection.execute("ROLLBACK", prepare=False)
+    await begin(connection)
     view = await look(connection, [], [])
     await lock_due_jobs(connection, nobody, view, limit=1, window=1)
     await _due_requests(connection, [], 1)
@@ -284,7 +290,7 @@ async def warm_up(connection: AsyncConnection) -> None:
     await claim_writes.warm_up(connection, nobody)
     await claim_asked(connection, nobody, {}, [], None, None)
     await upcoming(connection, view, ahead_ms=0, limit=0)
-    await commit_at(connection, view.at)
+    await connection.execute("COMMIT", prepare=False)
 
 
 async def look(connection: AsyncConnection, handlers: list[str], queues: list[str] | None) -> View:

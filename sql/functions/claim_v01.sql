@@ -57,3 +57,45 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.claim_asked(uuid, uuid[], uuid[], text[], text[], text) IS
   'Claims what was just asked for by hand, of the given jobs, where that needs no further decision; its runs, with job and request as they were.';
+
+-- What a claim writes: runs of jobs that it has locked, the requests that they answer, and where the jobs go on. Rows are found by arrays of
+-- their ids and hashed with what came as JSON; a nested loop would look at each pair.
+CREATE FUNCTION pgcron.write_claim(p_worker uuid, p_runs json, p_jobs json, p_ahead timestamptz DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = on SET enable_nestloop = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+  WITH run AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(p_runs) AS x (id uuid, job_id uuid, seq bigint, cause text, scheduled_for timestamptz,
+      covers_from timestamptz, covers_to timestamptz, attempt integer, request_id uuid)
+  ), advance AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(p_jobs) AS x (id uuid, moves boolean, next_scheduled_for timestamptz, next_run_at timestamptz,
+      covers_from timestamptz, runs integer, scheduled integer, is_waiting boolean)
+  ), asked AS MATERIALIZED (
+    SELECT q.id, q.requested_by, q.args FROM pgcron.cron_request q WHERE q.id = ANY (ARRAY(SELECT i.request_id FROM run i))
+  ), inserted AS (
+    INSERT INTO pgcron.cron_log (id, job_id, seq, is_exclusive, cause, scheduled_for, covers_from, covers_to, attempt, worker_id,
+      request_id, requested_by, args, handler, job_version, schedule, started_at)
+    SELECT r.id, r.job_id, r.seq, j.is_exclusive, r.cause, r.scheduled_for, r.covers_from, r.covers_to, r.attempt, p_worker,
+      r.request_id, q.requested_by, coalesce(q.args, j.args), j.handler, j.version, j.schedule, GREATEST(clock_timestamp(), p_ahead)
+      FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id AND j.id = ANY (ARRAY(SELECT i.job_id FROM run i))
+      LEFT JOIN asked q ON q.id = r.request_id
+  ), claimed AS (
+    -- IS TRUE: by the index of what waits, each of these would visit all of it
+    UPDATE pgcron.cron_request q SET state = 'CLAIMED', run_id = r.id, ended_at = clock_timestamp()
+      FROM run r WHERE q.id = r.request_id AND q.id = ANY (ARRAY(SELECT i.request_id FROM run i)) AND (q.state = 'PENDING') IS TRUE
+  )
+  UPDATE pgcron.cron_job j SET
+    next_scheduled_for = CASE WHEN a.moves THEN a.next_scheduled_for ELSE j.next_scheduled_for END,
+    next_run_at = CASE WHEN a.moves THEN a.next_run_at ELSE j.next_run_at END,
+    covers_from = coalesce(a.covers_from, j.covers_from),
+    run_seq = j.run_seq + a.runs, scheduled_runs = j.scheduled_runs + a.scheduled, running_count = j.running_count + a.runs,
+    last_run_at = CASE WHEN a.runs > 0 THEN GREATEST(clock_timestamp(), p_ahead) ELSE j.last_run_at END,
+    requests_waiting = j.requests_waiting OR a.is_waiting,
+    next_request_at = CASE WHEN j.next_request_at IS NULL OR a.is_waiting THEN NULL ELSE
+      (SELECT p.run_after FROM pgcron.cron_request p WHERE p.job_id = j.id AND p.state = 'PENDING'
+         AND p.id NOT IN (SELECT r.request_id FROM run r WHERE r.request_id IS NOT NULL) ORDER BY p.run_after LIMIT 1) END
+  FROM advance a WHERE j.id = a.id AND j.id = ANY (ARRAY(SELECT i.id FROM advance i));
+END $$;
+COMMENT ON FUNCTION pgcron.write_claim(uuid, json, json, timestamptz) IS
+  'Writes what a claim decided of the jobs that it holds: runs, answered requests, advances; p_ahead: the instant to come at which the runs start.';

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from pgcron_py.domain.words import Reason
-from pgcron_py.storage import claims
-from support.steps import HANDLER, Stage, failure, success
+from pgcron_py.storage import claim_writes, claims
+from support.steps import HANDLER, Stage, decisions, failure, success
 
 
 def test_a_due_job_becomes_one_running_row_and_its_schedule_goes_on(stage: Stage) -> None:
@@ -142,7 +142,8 @@ def test_an_occurrence_that_has_its_run_already_is_not_inserted_twice(stage: Sta
         actor.write_claim(worker, now, jobs)
     actor.rollback()
     now, jobs = actor.begin_claim(worker)
-    assert actor.write_claim(worker, now, jobs, leaves_conflicts=True) == []  # now it is known which
+    decided = decisions(now, jobs)
+    assert actor.do(lambda c: claim_writes.conflicting(c, decided)) == {job}  # the claimer resolves it by name
     actor.rollback()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pgcron_py.clock import DatabaseClock
 from pgcron_py.domain.job import Job
-from pgcron_py.domain.words import RunId, WorkerId
+from pgcron_py.domain.words import WorkerId
 from pgcron_py.storage import claim_writes, claims
 from pgcron_workers.book import Book
 from pgcron_workers.claiming import Claiming
@@ -36,15 +36,17 @@ def lock_ahead(actor: Actor, worker: WorkerId, at: datetime) -> list[Job]:
     return actor.do(steps)
 
 
-def write_ahead(actor: Actor, worker: WorkerId, at: datetime, jobs: list[Job]) -> set[RunId]:
-    return actor.do(lambda c: claim_writes.write_claim(c, worker, decisions(at, jobs), ahead=at))
+def write_ahead(actor: Actor, worker: WorkerId, at: datetime, jobs: list[Job]) -> int:
+    decided = decisions(at, jobs)
+    actor.do(lambda c: claim_writes.write_claim(c, worker, decided, ahead=at))
+    return sum(len(decision.runs) for _, decision in decided)
 
 
 def held(stage: Stage, worker: WorkerId) -> tuple[Actor, datetime]:
     """Somebody who has written the claim of a job that is due soon, and the instant."""
     at = instant_of(stage, stage.job(due=-SOON))
     actor = stage.actor()
-    assert len(write_ahead(actor, worker, at, lock_ahead(actor, worker, at))) == 1
+    assert write_ahead(actor, worker, at, lock_ahead(actor, worker, at)) == 1
     return actor, at
 
 
@@ -133,6 +135,17 @@ def test_two_workers_share_what_is_due_at_one_instant(stage: Stage) -> None:
     write_ahead(one, worker, at, first)
     commit(one, at)
     assert len(stage.rows("SELECT FROM pgcron.cron_log")) == 3
+
+
+@pytest.mark.parametrize(
+    "done", ["SELECT", "SELECT pgcron.pause_all()", "SELECT pgcron.set_limit('queue', 'default', 0)"]
+)
+def test_a_connection_is_warmed_up_whatever_it_would_give_way_to(stage: Stage, done: str) -> None:
+    stage.do(done)
+    actor = stage.actor()
+    actor.do(claims.warm_up)
+    assert actor.say("SELECT now() = clock_timestamp()") == [(False,)]
+    assert actor.connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
 
 
 class Starter:

@@ -171,9 +171,9 @@ def by_rules(actor: Actor, worker: WorkerId, release: str | None = None) -> list
         )
         decided = decisions(now, jobs, room, may_start) if now else []
         await rules.spend(connection, room)
-        inserted = await claim_writes.write_claim(connection, worker, decided) if decided else set()
+        await claim_writes.write_claim(connection, worker, decided)
         await connection.execute("COMMIT")
-        return list(inserted)
+        return [run.id for _, decision in decided for run in decision.runs]
 
     return actor.do(step)
 
@@ -282,11 +282,11 @@ def alone(actor: Actor, worker: WorkerId, job: UUID) -> list[RunId]:
         decided = (
             [(job, made) for job, made in decisions(now, jobs, room, may_start) if not made.is_empty] if now else []
         )
-        inserted = await claim_writes.write_claim(connection, worker, decided) if decided else set()
+        await claim_writes.write_claim(connection, worker, decided)
         await connection.execute("COMMIT")
         if not decided:
             await rules.close_gate(connection, JobId(job), worker)
-        return list(inserted)
+        return [run.id for _, decision in decided for run in decision.runs]
 
     return actor.do(step)
 

@@ -53,13 +53,13 @@ class Taken(Enum):
 
 
 class Claimer:
-    """starter: begins claimed runs. free_slots: how many more runs of `async def` (True) or
+    """second: for claims beside those of the first session, while there is much to claim. starter: begins claimed runs. free_slots: how many more runs of `async def` (True) or
     `def` handlers fit; when few of the former are free, a claim waits a moment for more. mutex: shared with the reconciliation."""
 
     name = "claimer"
 
     def __init__(
-        self, session: Session, book: Book, lease: Lease, clock: DatabaseClock, log: FilteringBoundLogger,
+        self, session: Session, second: Session, book: Book, lease: Lease, clock: DatabaseClock, log: FilteringBoundLogger,
         *, starter: Starter, free_slots: Callable[[bool], int], is_async: Callable[[str], bool], few: int,
         queues: list[str] | None,
     ) -> None:  # fmt: skip
@@ -70,7 +70,7 @@ class Claimer:
         self.is_paused = False
         self.observer: Observer = NOBODY
         self.claiming = Claiming(book, clock, log, starter)
-        self._session, self._lease, self._clock = session, lease, clock
+        self._session, self._second, self._lease, self._clock = session, second, lease, clock
         self._free_slots, self._is_async, self._queues = free_slots, is_async, queues
         self._planner = Planner(log)
         self._view: claims.View | None = None
@@ -82,6 +82,8 @@ class Claimer:
         self._factor = FACTOR_FIRST
         self._backoff = BACKOFF_FIRST
         self._gathered = False
+        self._is_burst = False  # there was more than fitted in the last claims
+        self._reserved = 0  # slots for claims that go on
         self._took = 0.0  # when the last claim ended
         self._runs_per_job = 1.0  # in the last claim: jobs of many requests need fewer locks
         self._few = few
@@ -168,6 +170,7 @@ class Claimer:
                 if busy > 0:  # what was claimed has just begun: let it have the machine
                     return busy
                 await self._session.rest(connection)
+                await self._second.close()
             return min(seconds - AHEAD + SEEN, LONGEST_SLEEP)
         if seconds > 0.1 and self._prepared_for != view.next_claim_at:
             await self._session.rest(connection)
@@ -209,15 +212,15 @@ class Claimer:
 
     async def _take(self, connection: AsyncConnection, view: claims.View) -> float:
         """A claim for each kind of handler that has something due: each has slots of its own."""
-        rounds = [
-            await self._take_kind(connection, part, is_async)
-            for is_async in (True, False)
-            if (part := self._routes_of(view, is_async)).route_handlers
-        ]
+        rounds: list[Taken] = []
+        for is_async in (True, False):
+            if (part := self._routes_of(view, is_async)).route_handlers:
+                rounds += await self._take_kind_twice(connection, part, is_async)
         if view.has_rules:
             rounds.append(await self._take_alone(connection, view))
         self._took = time.monotonic()
-        if any(taken is Taken.MORE for taken in rounds):
+        self._is_burst = any(taken is Taken.MORE for taken in rounds)
+        if self._is_burst:
             return 0
         await self._look(connection)
         if any(taken is Taken.SOME for taken in rounds):
@@ -242,8 +245,25 @@ class Claimer:
             view, route_queues=[queue for queue, _ in routes], route_handlers=[handler for _, handler in routes]
         )
 
+    async def _take_kind_twice(self, connection: AsyncConnection, view: claims.View, is_async: bool) -> list[Taken]:
+        """While there is more than fits in a claim, another one goes on beside it, on a connection of its own: the server
+        works on one while this process works on the other."""
+        if (
+            not self._is_burst
+            or view.has_rules
+            or self.claiming.is_careful
+            or self._free_slots(is_async) < 2 * self._few
+        ):
+            return [await self._take_kind(connection, view, is_async)]
+        other = asyncio.ensure_future(self._second.run(lambda second: self._take_kind(second, view, is_async)))
+        try:
+            return [await self._take_kind(connection, view, is_async)]
+        finally:
+            await asyncio.wait({other})
+            other.result()
+
     async def _take_kind(self, connection: AsyncConnection, view: claims.View, is_async: bool) -> Taken:
-        slots = self._free_slots(is_async)
+        slots = self._free_slots(is_async) - self._reserved
         if is_async and 0 < slots < self._few and not self._gathered:
             self._gathered = True  # a slot at a time would be a claim at a time: let some more come free
             return Taken.GATHERING
@@ -252,7 +272,11 @@ class Claimer:
         if self.claiming.one_by_one > 0:
             limit, self.claiming.one_by_one = 1, self.claiming.one_by_one - 1
         most_jobs = math.ceil(limit / self._runs_per_job)
-        taken, locked = await self.claiming.claim(connection, view, limit, slots > 0, most_jobs=most_jobs)
+        self._reserved += limit
+        try:
+            taken, locked = await self.claiming.claim(connection, view, limit, slots > 0, most_jobs=most_jobs)
+        finally:
+            self._reserved -= limit
         self._runs_per_job = max(len(taken) / locked, 1) if locked else 1
         if locked >= most_jobs or len(taken) >= limit:
             return Taken.MORE

@@ -97,7 +97,7 @@ class Claiming:
             self._book.register(registered)
             if decided:
                 try:
-                    await self._write(connection, decided, registered)
+                    await self._write(connection, decided)
                 except _Refused:
                     return [], len(jobs)
             await connection.execute("COMMIT", prepare=False)
@@ -183,7 +183,7 @@ class Claiming:
             registered += ids
             self._book.register(ids)
             if decided:
-                await self._write(connection, decided, ids, ahead=at)
+                await self._write(connection, decided, ahead=at)
                 yield decided
             most -= len(ids)
             if len(jobs) < limit or len(decided) < len(jobs) or self._clock.seconds_until(at) < 0:
@@ -205,6 +205,11 @@ class Claiming:
             self._book.unregister(registered)
 
     @property
+    def is_careful(self) -> bool:
+        """Whether something was refused, and the claims that follow find out what."""
+        return self.one_by_one > 0 or self._has_conflict or bool(self._conflicts)
+
+    @property
     def _worker(self) -> WorkerId:
         assert self.worker_id is not None
         return self.worker_id
@@ -220,18 +225,17 @@ class Claiming:
         for job, run in runs:
             self._log.debug("run_claimed", run_id=str(run.id), job_id=str(job.id), job=job.timing.name, cause=run.cause)
 
-    async def _write(
-        self, connection: AsyncConnection, decided: Decided, run_ids: list[RunId], ahead: datetime | None = None
-    ) -> None:
+    async def _write(self, connection: AsyncConnection, decided: Decided, ahead: datetime | None = None) -> None:
         """Raises _Refused, after a rollback."""
+        if self._has_conflict:
+            self._has_conflict = False
+            await self._find_conflicts(connection, decided)
         try:
-            inserted = await claim_writes.write_claim(
-                connection, self._worker, decided, ahead=ahead, leaves_conflicts=self._has_conflict
-            )
+            await claim_writes.write_claim(connection, self._worker, decided, ahead=ahead)
         except psycopg.Error as error:
             if connection.broken or error.sqlstate in RETRIED_SQLSTATES or error.sqlstate == "57014":
                 raise
-            if isinstance(error, psycopg.errors.UniqueViolation) and not self._has_conflict:
+            if isinstance(error, psycopg.errors.UniqueViolation) and not self.is_careful:
                 self._has_conflict = True  # the next claim finds out whose
             elif len(decided) == 1:
                 self._put_aside(decided[0][0], error)
@@ -239,11 +243,13 @@ class Claiming:
                 self.one_by_one = len(decided)
             await connection.execute("ROLLBACK", prepare=False)
             raise _Refused from error
-        self._has_conflict = False
-        refused = [job for job, decision in decided if any(run.id not in inserted for run in decision.runs)]
-        if refused:
-            self._conflicts = {job.id for job in refused}
-            self._log.error("occurrence_has_a_run", jobs=[job.timing.name for job in refused])
+
+    async def _find_conflicts(self, connection: AsyncConnection, decided: Decided) -> None:
+        """Raises _Refused, after a rollback, when there are any: the next claim resolves them by name."""
+        self._conflicts = await claim_writes.conflicting(connection, decided)
+        if self._conflicts:
+            names = [job.timing.name for job, _ in decided if job.id in self._conflicts]
+            self._log.error("occurrence_has_a_run", jobs=names)
             await connection.execute("ROLLBACK", prepare=False)
             raise _Refused
 

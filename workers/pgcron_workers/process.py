@@ -41,9 +41,7 @@ from pgcron_workers.sender import Sender
 from pgcron_workers.session import Connection, DatabaseAway, DatabaseWatch, Session, Use
 from pgcron_workers.vitals import Vitals
 
-OWN_CONNECTIONS = (
-    8  # claim, record, output, listen, notify; and, opened when needed, to reap, to end backends and to purge
-)
+OWN_CONNECTIONS = 9  # claim, record, output, listen, notify; and, opened when needed, to claim much, to reap, to end backends and to purge
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class Supervisor:
         self._config, self._log = config, log
         self._watch = DatabaseWatch(log)
         warm_ups: dict[str, Use | None] = {
-            "claim": claims.warm_up, "record": runs.warm_up, "output": None, "listen": None, "reap": None, "stop": None, "purge": None,
+            "claim": claims.warm_up, "claim 2": claims.warm_up, "record": runs.warm_up, "output": None, "listen": None, "reap": None, "stop": None, "purge": None,
             "notify": None,
         }  # fmt: skip
         self._sessions = {duty: Session(config.database_url, duty, self._watch, use) for duty, use in warm_ups.items()}
@@ -99,7 +97,7 @@ class Supervisor:
     def _wire(self) -> None:
         config, log = self._config, self._log
         self._claimer = Claimer(
-            self._sessions["claim"], self._book, self._lease, self._clock, log,
+            self._sessions["claim"], self._sessions["claim 2"], self._book, self._lease, self._clock, log,
             starter=self._executor, free_slots=self._free_slots, is_async=self._executor.is_async, few=min(config.concurrency // 4, 100), queues=config.queues,
         )  # fmt: skip
         self._recorder = Recorder(
