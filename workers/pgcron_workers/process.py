@@ -114,8 +114,9 @@ class Supervisor:
             interval=config.beat, queues=config.queues, on_dead=self._declared_dead, on_drain=self._drain_from_afar,
         )  # fmt: skip
         self._notifier = Notifier(self._sessions["notify"], Sender(log), log)
+        self._heartbeat.on_glance = self._notifier.told
         self._listener = Listener(
-            self._sessions["listen"], self._heartbeat, self._claimer, self._watch, log, self._notifier.alarm.ring
+            self._sessions["listen"], self._heartbeat, self._claimer, self._watch, log, self._notifier.ring
         )
         self._executor.on_end = self._recorder.ended
         self._executor.on_output(self._output.received)
