@@ -2,6 +2,7 @@
 
 import sys
 
+from pgcron_py.cli.failures import report, wants_debug
 from pgcron_py.errors import PgCronError
 from pgcron_workers.cli import worker
 
@@ -9,4 +10,4 @@ if __name__ == "__main__":
     try:
         worker()
     except PgCronError as error:
-        sys.exit(f"Error: {error}" + (f"\n  hint: {error.hint}" if error.hint else ""))
+        sys.exit(report(error, wants_debug()))

@@ -6,8 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -24,6 +22,7 @@ from pgcron_py.storage import claims, guards, runs, workers
 from pgcron_py.storage.sqlstates import RETRIED_SQLSTATES, translated
 from pgcron_workers.book import Book
 from pgcron_workers.claimer import Claimer
+from pgcron_workers.config import WorkerConfig
 from pgcron_workers.executors.base import Application
 from pgcron_workers.executors.pool import ExecutorPool
 from pgcron_workers.heartbeat import Heartbeat
@@ -44,24 +43,6 @@ from pgcron_workers.vitals import Vitals
 OWN_CONNECTIONS = (
     8  # claim, record, output, listen, notify; and, opened when needed, to reap, to end backends and to purge
 )
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerConfig:
-    """What a worker needs to know. Times in seconds. builtins: what the handlers that come with pgcron may do."""
-
-    database_url: str
-    app: str
-    concurrency: int = 100
-    processes: int = 4
-    cancel_grace: float = 2.0
-    queues: list[str] | None = None
-    lease_ttl: float = 30.0
-    beat: float = 6.0
-    shutdown_grace: float = 30.0
-    log_level: str = "info"
-    log_retention_days: int = 90
-    builtins: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Supervisor:
