@@ -21,7 +21,9 @@ def quiet(stage: Stage, **columns: Any) -> Any:
     stage.worker()
     job = stage.job(**columns)
     stage.do("SELECT pgcron.look_around()")
-    stage.do("UPDATE pgcron.cron_worker SET handlers = jsonb_build_array(jsonb_build_object('name', %s::text))", HANDLER)
+    stage.do(
+        "UPDATE pgcron.cron_worker SET handlers = jsonb_build_array(jsonb_build_object('name', %s::text))", HANDLER
+    )
     stage.do(UNTIL_DUE)
     return job
 

@@ -2,7 +2,6 @@
 
 import sys
 
-from pgcron_py.cli.failures import report, wants_debug
 from pgcron_py.errors import PgCronError
 from pgcron_workers.cli import worker
 
@@ -10,4 +9,6 @@ if __name__ == "__main__":
     try:
         worker()
     except PgCronError as error:
+        from pgcron_py.cli.failures import report, wants_debug
+
         sys.exit(report(error, wants_debug()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from pgcron_py.cli.failures import wants_debug
 from pgcron_py.errors import InvalidArguments
 from pgcron_py.settings import load_settings
 from pgcron_workers.builtins import builtins_of
@@ -59,5 +58,5 @@ def worker(**flags: object) -> None:
 
 
 def _is_debugging() -> bool:
-    manner = click.get_current_context().obj  # of `pgcron --debug`
-    return wants_debug() or bool(getattr(manner, "debug", False))
+    """`pgcron --debug worker`; PGCRON_DEBUG is looked at when there is an error."""
+    return bool(getattr(click.get_current_context().obj, "debug", False))

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from pgcron_workers.config import Launch, WorkerConfig
+from pgcron_workers.leaving_out import left_out
+
+# Found where they were found: -m would look elsewhere, and in the working directory, which is the application's.
+BEGIN = "import sys; sys.path[:] = {path!r}; from pgcron_workers.supervise import main; main()"
 
 
 def launch(what: Launch) -> None:
@@ -23,15 +26,14 @@ def launch(what: Launch) -> None:
 
     if not (sys.executable and hasattr(os, "memfd_create")):
         supervise(what)
-    told = asdict(what) | {"path": sys.path}
     file = os.memfd_create("pgcron worker", 0)  # inherited
     with os.fdopen(os.dup(file), "wb") as stream:
-        stream.write(json.dumps(told).encode())
+        stream.write(json.dumps(asdict(what)).encode())
     os.lseek(file, 0, os.SEEK_SET)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # what multiprocessing does, too
-    os.execv(sys.executable, [sys.executable, *flags, "-m", __name__, str(file), *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, *flags, "-c", BEGIN.format(path=sys.path), str(file), *sys.argv[1:]])
 
 
 def supervise(what: Launch) -> None:
@@ -55,32 +57,16 @@ def supervise(what: Launch) -> None:
 
     async def main() -> int:
         supervisor = Supervisor(what.worker, log)
-        async with reported(
-            supervisor, host=what.health_host, port=what.health_port, lease_ttl=what.worker.lease_ttl
-        ):
+        async with reported(supervisor, host=what.health_host, port=what.health_port, lease_ttl=what.worker.lease_ttl):
             return await supervisor.run()
 
     sys.exit(asyncio.run(main()))
-
-
-@contextmanager
-def left_out(module: str) -> Iterator[None]:
-    """What is imported within does without this module, as if it were not installed."""
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]  # how Python marks what can't be had
-    try:
-        yield
-    finally:
-        del sys.modules[module]
 
 
 def received(file: int) -> Launch:
     """What launch() left."""
     with os.fdopen(file, "rb") as stream:
         told: dict[str, Any] = json.loads(stream.read())
-    sys.path[:] = told.pop("path")  # -m would add the working directory, which is the application's
     return Launch(**told | {"worker": WorkerConfig(**told["worker"])})
 
 
@@ -89,10 +75,6 @@ def main() -> None:
     try:
         supervise(what)
     except (Exception, KeyboardInterrupt) as error:
-        from pgcron_py.cli.failures import report
+        from pgcron_py.cli.failures import report, wants_debug
 
-        sys.exit(report(error, what.is_debug))
-
-
-if __name__ == "__main__":
-    main()
+        sys.exit(report(error, what.is_debug or wants_debug()))
