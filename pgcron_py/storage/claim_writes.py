@@ -32,47 +32,28 @@ SELECT pgcron.cancel_run(l.id, 'the next occurrence is due: ' || job.policy, job
   JOIN pgcron.cron_log l ON l.job_id = job.id AND l.status = 'RUNNING' ORDER BY l.id
 """
 
-# A run that conflicts is not inserted and is missing from the result: the caller rolls back and resolves it by name.
 # The arrays bound what a plan may read that was made while the tables were empty: it would begin with the table.
-WRITE_CLAIM = """
+_RUNS_AND_ADVANCES = """
 WITH run AS MATERIALIZED (
   SELECT * FROM json_to_recordset(%(runs)s) AS x (id uuid, job_id uuid, seq bigint, cause text, scheduled_for timestamptz,
     covers_from timestamptz, covers_to timestamptz, attempt integer, request_id uuid)
-), miss AS MATERIALIZED (
-  SELECT * FROM json_to_recordset(%(misses)s) AS x (job_id uuid, reason text, covers_from timestamptz, covers_to timestamptz,
-    first timestamptz, last timestamptz, count bigint, is_lower_bound boolean)
 ), advance AS MATERIALIZED (
   SELECT * FROM json_to_recordset(%(jobs)s) AS x (id uuid, moves boolean, next_scheduled_for timestamptz, next_run_at timestamptz,
     covers_from timestamptz, runs integer, scheduled integer, is_waiting boolean)
-), asked AS MATERIALIZED (
-  SELECT q.id, q.requested_by, q.args FROM pgcron.cron_request q WHERE q.id = ANY (ARRAY(SELECT i.request_id FROM run i))
-), inserted AS (
+), $ASKED inserted AS (
   INSERT INTO pgcron.cron_log (id, job_id, seq, is_exclusive, cause, scheduled_for, covers_from, covers_to, attempt, worker_id,
-    request_id, requested_by, args, handler, job_version, schedule)
+    request_id, requested_by, args, handler, job_version, schedule, started_at)
   SELECT r.id, r.job_id, r.seq, j.is_exclusive, r.cause, r.scheduled_for, r.covers_from, r.covers_to, r.attempt, %(worker)s,
-    r.request_id, q.requested_by, coalesce(q.args, j.args), j.handler, j.version, j.schedule
-    FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id AND j.id = ANY (ARRAY(SELECT i.job_id FROM run i))
-    LEFT JOIN asked q ON q.id = r.request_id
-  ON CONFLICT DO NOTHING RETURNING id
-), claimed AS (
-  UPDATE pgcron.cron_request q SET state = 'CLAIMED', run_id = r.id, ended_at = clock_timestamp()
-    FROM run r WHERE q.id = r.request_id AND q.id = ANY (ARRAY(SELECT i.request_id FROM run i)) AND q.state = 'PENDING'
-), extended AS (
-  UPDATE pgcron.cron_miss m SET covers_to = x.covers_to, last_scheduled_for = x.last, count = m.count + x.count,
-      is_lower_bound = m.is_lower_bound OR x.is_lower_bound, updated_at = clock_timestamp()
-    FROM miss x WHERE m.job_id = x.job_id AND m.covers_to = x.covers_from AND m.reason = x.reason
-  RETURNING m.job_id, x.covers_from
-), missed AS (
-  INSERT INTO pgcron.cron_miss (job_id, reason, covers_from, covers_to, first_scheduled_for, last_scheduled_for, count, is_lower_bound)
-  SELECT x.job_id, x.reason, x.covers_from, x.covers_to, x.first, x.last, x.count, x.is_lower_bound FROM miss x
-   WHERE NOT EXISTS (SELECT FROM extended e WHERE e.job_id = x.job_id AND e.covers_from = x.covers_from)
+    $ANSWERED, j.handler, j.version, j.schedule, GREATEST(clock_timestamp(), %(ahead)s::timestamptz)
+    FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id AND j.id = ANY (ARRAY(SELECT i.job_id FROM run i)) $FROM_ASKED
+  $ON_CONFLICT RETURNING id
 ), advanced AS (
   UPDATE pgcron.cron_job j SET
     next_scheduled_for = CASE WHEN a.moves THEN a.next_scheduled_for ELSE j.next_scheduled_for END,
     next_run_at = CASE WHEN a.moves THEN a.next_run_at ELSE j.next_run_at END,
     covers_from = coalesce(a.covers_from, j.covers_from),
     run_seq = j.run_seq + a.runs, scheduled_runs = j.scheduled_runs + a.scheduled, running_count = j.running_count + a.runs,
-    last_run_at = CASE WHEN a.runs > 0 THEN clock_timestamp() ELSE j.last_run_at END,
+    last_run_at = CASE WHEN a.runs > 0 THEN GREATEST(clock_timestamp(), %(ahead)s::timestamptz) ELSE j.last_run_at END,
     requests_waiting = j.requests_waiting OR a.is_waiting,
     next_request_at = CASE WHEN j.next_request_at IS NULL OR a.is_waiting THEN NULL ELSE
       (SELECT p.run_after FROM pgcron.cron_request p WHERE p.job_id = j.id AND p.state = 'PENDING'
@@ -80,6 +61,48 @@ WITH run AS MATERIALIZED (
   FROM advance a WHERE j.id = a.id AND j.id = ANY (ARRAY(SELECT i.id FROM advance i))
 )
 SELECT id FROM inserted
+"""
+_ASKED = """asked AS MATERIALIZED (
+  SELECT q.id, q.requested_by, q.args FROM pgcron.cron_request q WHERE q.id = ANY (ARRAY(SELECT i.request_id FROM run i))
+), claimed AS (
+  UPDATE pgcron.cron_request q SET state = 'CLAIMED', run_id = r.id, ended_at = clock_timestamp()
+    FROM run r WHERE q.id = r.request_id AND q.id = ANY (ARRAY(SELECT i.request_id FROM run i)) AND q.state = 'PENDING'
+),"""
+
+
+def _statement(*, with_requests: bool, on_conflict: str = "") -> str:
+    parts = {
+        "$ASKED": _ASKED if with_requests else "",
+        "$ANSWERED": "r.request_id, q.requested_by, coalesce(q.args, j.args)"
+        if with_requests
+        else "NULL, NULL, j.args",
+        "$FROM_ASKED": "LEFT JOIN asked q ON q.id = r.request_id" if with_requests else "",
+        "$ON_CONFLICT": on_conflict,
+    }
+    statement = _RUNS_AND_ADVANCES
+    for mark, text in parts.items():
+        statement = statement.replace(mark, text)
+    return statement
+
+
+# Most claims find no request, or nothing but requests, and every table that a statement names costs, whether it is written or not.
+WRITE_RUNS, WRITE_ANSWERS = _statement(with_requests=False), _statement(with_requests=True)
+# After a conflict: a run that conflicts is not inserted and is missing from the result, so that the caller can resolve it by name.
+WRITE_WITHOUT_CONFLICTS = _statement(with_requests=True, on_conflict="ON CONFLICT DO NOTHING")
+
+WRITE_MISSES = """
+WITH miss AS MATERIALIZED (
+  SELECT * FROM json_to_recordset(%(misses)s) AS x (job_id uuid, reason text, covers_from timestamptz, covers_to timestamptz,
+    first timestamptz, last timestamptz, count bigint, is_lower_bound boolean)
+), extended AS (
+  UPDATE pgcron.cron_miss m SET covers_to = x.covers_to, last_scheduled_for = x.last, count = m.count + x.count,
+      is_lower_bound = m.is_lower_bound OR x.is_lower_bound, updated_at = clock_timestamp()
+    FROM miss x WHERE m.job_id = x.job_id AND m.covers_to = x.covers_from AND m.reason = x.reason
+  RETURNING m.job_id, x.covers_from
+)
+INSERT INTO pgcron.cron_miss (job_id, reason, covers_from, covers_to, first_scheduled_for, last_scheduled_for, count, is_lower_bound)
+SELECT x.job_id, x.reason, x.covers_from, x.covers_to, x.first, x.last, x.count, x.is_lower_bound FROM miss x
+ WHERE NOT EXISTS (SELECT FROM extended e WHERE e.job_id = x.job_id AND e.covers_from = x.covers_from)
 """
 
 
@@ -130,9 +153,17 @@ class _Postponed(Struct):
 
 
 async def write_claim(
-    connection: AsyncConnection, worker: WorkerId, decisions: Iterable[tuple[Job, Decision]]
+    connection: AsyncConnection,
+    worker: WorkerId,
+    decisions: Iterable[tuple[Job, Decision]],
+    *,
+    ahead: datetime | None = None,
+    leaves_conflicts: bool = False,
 ) -> set[RunId]:
-    """Inserts runs and misses and advances the jobs; the ids that were inserted."""
+    """Inserts runs and misses and advances the jobs; the ids that were inserted.
+
+    ahead: the instant to come at which the runs start. leaves_conflicts: runs that conflict are not inserted; else raises UniqueViolation.
+    """
     runs: list[_Run] = []
     misses: list[_Miss] = []
     jobs: list[_Advance] = []
@@ -159,15 +190,24 @@ async def write_claim(
         await connection.execute(POSTPONE, {"requests": json_text(postponed)})
     if waiting:
         await connection.execute(BUFFER, {"requests": json_text(waiting)})
+    if misses:
+        await connection.execute(WRITE_MISSES, {"misses": json_text(misses)})
+    statement = WRITE_ANSWERS if any(run.request_id for run in runs) else WRITE_RUNS
     cursor = await connection.execute(
-        WRITE_CLAIM,
-        {"worker": worker, "runs": json_text(runs), "misses": json_text(misses), "jobs": json_text(jobs)},
+        WRITE_WITHOUT_CONFLICTS if leaves_conflicts else statement,
+        {"worker": worker, "runs": json_text(runs), "jobs": json_text(jobs), "ahead": ahead},
         binary=True,
     )
     inserted = {row[0] for row in await cursor.fetchall()}
     if ending:
         await connection.execute(END_OTHERS, {"jobs": list(ending), "policies": list(ending.values())})
     return inserted
+
+
+async def warm_up(connection: AsyncConnection, nobody: WorkerId) -> None:
+    """Plans what a claim writes, while there is nothing to write."""
+    for statement in (WRITE_RUNS, WRITE_ANSWERS):
+        await connection.execute(statement, {"worker": nobody, "runs": "[]", "jobs": "[]", "ahead": None}, binary=True)
 
 
 def _run(job_id: JobId, run: NewRun) -> _Run:

@@ -44,7 +44,8 @@ _TIMING_ENDS = 1 + _NAMES.index("version")
 # route, the oldest due entries of the index, ordered over all routes with ageing (one point of priority = ten seconds);
 # from these, lazily, as many as there are slots and as nobody else has locked. After a lock PostgreSQL checks the row
 # again, as it is now; the sub-select of the clock makes it an index condition. Of what limits leave no room for, only jobs
-# that run already are looked at: their occurrences overlap.
+# that run already are looked at: their occurrences overlap. ahead: an instant to come, of which only jobs are taken that nobody
+# else has to do with: no run of theirs goes on that will end, no request waits.
 LOCK_DUE_JOBS = """
 WITH me AS MATERIALIZED (
   SELECT w.id FROM pgcron.cron_worker w JOIN pgcron.cron_lease l ON l.worker_id = w.id
@@ -54,7 +55,7 @@ WITH me AS MATERIALIZED (
    CROSS JOIN LATERAL (
     SELECT j.id, j.claim_at, j.priority FROM pgcron.cron_job j
      WHERE j.is_enabled AND NOT j.needs_plan AND j.queue = route.queue AND j.handler = route.handler
-       AND j.claim_at IS NOT NULL AND j.claim_at <= (SELECT clock_timestamp())
+       AND j.claim_at IS NOT NULL AND j.claim_at <= (SELECT GREATEST(clock_timestamp(), %(ahead)s::timestamptz)) AND $QUIET
        AND j.runs_alone = (%(alone)s::uuid IS NOT NULL) AND (j.running_count > 0
          OR NOT (j.queue = ANY (%(full_queues)s::text[]) OR j.handler = ANY (%(full_handlers)s::text[]) OR j.tags && %(full_tags)s::text[]))
        AND (j.min_version IS NULL OR pgcron.release_numbers(%(release)s) >= pgcron.release_numbers(j.min_version))
@@ -64,14 +65,17 @@ WITH me AS MATERIALIZED (
          ELSE NOT (SELECT pgcron.has_rules()) END
    ORDER BY d.claim_at - d.priority * interval '10 s' LIMIT %(window)s
 )
-SELECT clock_timestamp() AS now, locked.* FROM candidate CROSS JOIN LATERAL (
+SELECT GREATEST(clock_timestamp(), %(ahead)s::timestamptz) AS now, locked.* FROM candidate CROSS JOIN LATERAL (
   SELECT $JOB_COLUMNS FROM pgcron.cron_job j
-   WHERE j.id = candidate.id AND j.is_enabled AND NOT j.needs_plan AND j.claim_at <= (SELECT clock_timestamp())
+   WHERE j.id = candidate.id AND j.is_enabled AND NOT j.needs_plan AND j.claim_at <= (SELECT GREATEST(clock_timestamp(), %(ahead)s::timestamptz)) AND $QUIET
      AND NOT j.id = ANY (%(aside)s::uuid[]) AND j.id = coalesce(%(alone)s::uuid, j.id) AND j.runs_alone = (%(alone)s::uuid IS NOT NULL)
      AND (%(has_slots)s OR (j.running_count > 0 AND j.next_run_at <= (SELECT clock_timestamp())))
    FOR NO KEY UPDATE SKIP LOCKED) locked
 LIMIT %(limit)s
-""".replace("$JOB_COLUMNS", JOB_COLUMNS)
+""".replace("$JOB_COLUMNS", JOB_COLUMNS).replace(
+    "$QUIET",
+    "(%(ahead)s::timestamptz IS NULL OR (j.running_count = 0 AND (j.next_request_at IS NULL OR j.next_request_at > %(ahead)s)))",
+)
 
 # A statement of its own: it sees what was committed before the lock was had.
 DUE_REQUESTS = """
@@ -91,12 +95,22 @@ LOOK = "SELECT clock_timestamp(), k.* FROM pgcron.look(%(handlers)s, %(queues)s)
 # What comes due soon, read without a lock, so that its next occurrence is computed before it is needed.
 UPCOMING = """
 SELECT d.* FROM unnest(%(route_queues)s::text[], %(route_handlers)s::text[]) AS route (queue, handler) CROSS JOIN LATERAL (
-  SELECT $TIMING_COLUMNS, j.version, j.next_scheduled_for
+  SELECT $TIMING_COLUMNS, j.version, j.next_scheduled_for, j.claim_at
     FROM pgcron.cron_job j
    WHERE j.is_enabled AND NOT j.needs_plan AND j.queue = route.queue AND j.handler = route.handler AND j.claim_at IS NOT NULL
      AND j.claim_at <= (SELECT clock_timestamp() + %(ahead_ms)s * interval '1 ms') AND j.next_scheduled_for IS NOT NULL
    ORDER BY j.claim_at LIMIT %(limit)s) d
 """.replace("$TIMING_COLUMNS", TIMING_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """A job that comes due soon, as it is now. due: its occurrence. claim_at: when it can be claimed."""
+
+    timing: Timing
+    version: int
+    due: datetime
+    claim_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +149,18 @@ async def lock_due_jobs(
     release: str | None = None,
     full: Full = NOTHING_FULL,
     alone: JobId | None = None,
+    ahead: datetime | None = None,
 ) -> tuple[datetime | None, list[Job]]:
     """The database's now, and up to `limit` due jobs, locked, with as many requests. (None, []) when there is nothing to take.
 
     most_jobs: fewer than limit, where each has several requests: what is locked for nothing costs as much as a run. has_slots=False: only jobs that are due while they run, which need a decision but no slot. aside: jobs to leave.
     release: of the application. full: what limits leave no room for. alone: the only job to take, which runs alone.
+    ahead: an instant to come; jobs that will be due then, as if it were then.
     """
     cursor = await connection.execute(
         LOCK_DUE_JOBS,
         {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": most_jobs or limit, "window": window, "has_slots": has_slots, "aside": list(aside),
-         "release": release, "alone": alone, "knows_rules": view.has_rules, "full_queues": full.queues, "full_handlers": full.handlers, "full_tags": full.tags},
+         "release": release, "alone": alone, "ahead": ahead, "knows_rules": view.has_rules, "full_queues": full.queues, "full_handlers": full.handlers, "full_tags": full.tags},
         binary=True,
     )  # fmt: skip
     rows = await cursor.fetchall()
@@ -212,6 +228,12 @@ def _job(row: tuple[Any, ...], requests: tuple[Request, ...], buffered: int) -> 
     return Job(timing, *(*row[_TIMING_ENDS:_ASKED_AT], requests, buffered))
 
 
+async def commit_at(connection: AsyncConnection, instant: datetime) -> None:
+    """Ends a claim ahead of its time: committed at that instant of the database's clock, never before. Raises
+    SerializationFailure, with nothing committed, when people did something that comes first (see claim_stands in SQL)."""
+    await connection.execute(f"SELECT pgcron.claim_stands('{instant.isoformat()}'); COMMIT", prepare=False)
+
+
 async def warm_up(connection: AsyncConnection) -> None:
     """Prepares and plans the claim's statements, so that the first claim after a start or an outage is no slower.
 
@@ -223,9 +245,9 @@ async def warm_up(connection: AsyncConnection) -> None:
     await lock_due_jobs(connection, nobody, view, limit=1, window=1)
     await _due_requests(connection, [], 1)
     await connection.execute(BUFFERED, {"jobs": []})
-    await claim_writes.write_claim(connection, nobody, [])
+    await claim_writes.warm_up(connection, nobody)
     await upcoming(connection, view, ahead_ms=0, limit=0)
-    await connection.execute("COMMIT", prepare=False)
+    await commit_at(connection, view.at)
 
 
 async def look(connection: AsyncConnection, handlers: list[str], queues: list[str] | None) -> View:
@@ -235,12 +257,10 @@ async def look(connection: AsyncConnection, handlers: list[str], queues: list[st
     return View(*row)
 
 
-async def upcoming(
-    connection: AsyncConnection, view: View, *, ahead_ms: int, limit: int
-) -> list[tuple[Timing, int, datetime]]:
-    """(timing, version, next_scheduled_for) of what comes due within `ahead_ms`."""
+async def upcoming(connection: AsyncConnection, view: View, *, ahead_ms: int, limit: int) -> list[Upcoming]:
+    """What comes due within `ahead_ms`."""
     parameters: Mapping[str, Any] = {
         "route_queues": view.route_queues, "route_handlers": view.route_handlers, "ahead_ms": ahead_ms, "limit": limit,
     }  # fmt: skip
     cursor = await connection.execute(UPCOMING, parameters, binary=True)
-    return [(Timing(*row[:-2]), row[-2], row[-1]) for row in await cursor.fetchall()]
+    return [Upcoming(Timing(*row[:-3]), *row[-3:]) for row in await cursor.fetchall()]

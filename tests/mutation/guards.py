@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CLAIMS, FINISH = "tests/storage/test_claims.py", "tests/storage/test_finish.py"
-RULES = "tests/storage/test_rules.py"
+RULES, AHEAD = "tests/storage/test_rules.py", "tests/storage/test_claims_ahead.py"
 LEASES, LOCKS = "tests/storage/test_leases.py", "tests/storage/test_locks.py"
 DEFINITIONS, INDEXES = "tests/sql/test_definitions.py", "tests/sql/test_unique_indexes.py"
 GUESSING = "tests/admin/test_guessing.py"
@@ -21,7 +21,8 @@ STATISTICS = "tests/storage/test_statistics.py"
 TRANSACTIONS, RECONCILIATION = "tests/workers/test_transaction_guards.py", "tests/workers/test_reconciliation.py"
 
 _RECHECK = (
-    "WHERE j.id = candidate.id AND j.is_enabled AND NOT j.needs_plan AND j.claim_at <= (SELECT clock_timestamp())"
+    "WHERE j.id = candidate.id AND j.is_enabled AND NOT j.needs_plan AND j.claim_at <= (SELECT GREATEST(clock_timestamp(),"
+    " %(ahead)s::timestamptz)) AND $QUIET"
 )
 _REFUSED = "test_the_second_of_two_is_refused_by_its_index"
 
@@ -118,6 +119,32 @@ GUARDS = (
         "limits: who looked before there were rules claims nothing", "pgcron_py/storage/claims.py",
         "ELSE NOT (SELECT pgcron.has_rules()) END", "ELSE true END",
         (f"{RULES}::test_who_looked_before_there_were_rules_claims_nothing",),
+    ),
+    Guard(
+        "ahead: an edit that waits comes first", "sql/functions/claim_v*.sql",
+        "AND NOT l.granted AND", "AND false AND",
+        (f"{AHEAD}::test_an_edit_that_waits_for_the_job_comes_first",),
+        is_quick=True,
+    ),
+    Guard(
+        "ahead: a pause comes first", "sql/functions/claim_v*.sql",
+        " OR EXISTS (SELECT FROM pgcron.cron_meta m WHERE m.paused_at IS NOT NULL)", "",
+        (f"{AHEAD}::test_a_pause_of_the_fleet_and_a_new_rule_come_first",),
+    ),
+    Guard(
+        "ahead: a new rule comes first", "sql/functions/claim_v*.sql",
+        "pgcron.has_rules() OR", "",
+        (f"{AHEAD}::test_a_pause_of_the_fleet_and_a_new_rule_come_first",),
+    ),
+    Guard(
+        "ahead: jobs that run are left alone", "pgcron_py/storage/claims.py",
+        "(j.running_count = 0 AND", "(true AND",
+        (f"{AHEAD}::test_jobs_that_run_or_are_asked_to_run_are_left_to_a_claim_at_their_time",),
+    ),
+    Guard(
+        "ahead: runs of a claim that came to nothing never begin", "workers/pgcron_workers/executors/child.py",
+        "case Never():\n                self._ready = []", "case Never():\n                pass",
+        ("tests/workers/test_ready_runs.py::test_they_never_begin_when_their_claim_came_to_nothing",),
     ),
     Guard(
         "alone: claims under way are waited for", "pgcron_py/storage/claims.py",

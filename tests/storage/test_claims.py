@@ -138,7 +138,11 @@ def test_an_occurrence_that_has_its_run_already_is_not_inserted_twice(stage: Sta
         "covers_from = l.covers_from FROM pgcron.cron_log l WHERE j.id = %s", job,
     )  # fmt: skip
     now, jobs = actor.begin_claim(worker)
-    assert actor.write_claim(worker, now, jobs) == []  # the claimer rolls back and resolves it by name
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        actor.write_claim(worker, now, jobs)
+    actor.rollback()
+    now, jobs = actor.begin_claim(worker)
+    assert actor.write_claim(worker, now, jobs, leaves_conflicts=True) == []  # now it is known which
     actor.rollback()
 
 

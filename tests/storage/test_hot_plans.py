@@ -97,15 +97,18 @@ def lock_parameters(worker: uuid.UUID) -> dict[str, Any]:
         "full_queues": [],
         "full_handlers": [],
         "full_tags": [],
+        "ahead": None,
     }
 
 
-@pytest.mark.parametrize("has_rules", [False, True])
-def test_an_empty_claim_filters_no_row_and_scans_no_table(churned: Stage, has_rules: bool) -> None:
+@pytest.mark.parametrize(("has_rules", "is_ahead"), [(False, False), (True, False), (False, True)])
+def test_an_empty_claim_filters_no_row_and_scans_no_table(churned: Stage, has_rules: bool, is_ahead: bool) -> None:
     worker, actor = churned.worker(), churned.actor()
     if has_rules:
         churned.do("SELECT pgcron.set_limit('queue', 'default', 0)")
     parameters = lock_parameters(worker) | {"knows_rules": has_rules, "full_queues": ["default"] * has_rules}
+    if is_ahead:
+        parameters["ahead"] = churned.row("SELECT clock_timestamp() + interval '50 ms' AS soon")["soon"]
     explained(actor, claims.LOCK_DUE_JOBS, parameters)  # marks dead entries
     plan = explained(actor, claims.LOCK_DUE_JOBS, parameters)
     job_nodes = [node for node in plan if node.get("Relation Name") == "cron_job"]

@@ -15,6 +15,7 @@ from pgcron_py.domain.words import JobId, Reason, RunId, Status, WorkerId
 from pgcron_py.storage import claims, runs
 from pgcron_workers.book import Book
 from pgcron_workers.claimer import Claimer
+from pgcron_workers.executors.base import Order
 from pgcron_workers.lease import Lease
 from pgcron_workers.planner import Planner
 from pgcron_workers.reaper import Reaper
@@ -22,15 +23,29 @@ from support.interleaving import Operation
 from support.steps import HANDLER
 
 SILENT: Any = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+class NobodyStarts:
+    """The operations end where a run would begin."""
+
+    def submit(self, orders: list[Order]) -> None: ...
+
+    def make_ready(self, orders: list[Order]) -> None: ...
+
+    def begin_ready(self) -> None: ...
+
+    def forget_ready(self) -> None: ...
+
+
 NO_SESSION: Any = None  # the operations bring their connection
 
 
 def claimer_of(worker: WorkerId) -> Claimer:
     claimer = Claimer(
         NO_SESSION, Book(), Lease(30), DatabaseClock(), SILENT,
-        submit=lambda orders: None, free_slots=lambda is_async: 10, is_async=lambda handler: True, few=1, queues=None,
+        starter=NobodyStarts(), free_slots=lambda is_async: 10, is_async=lambda handler: True, few=1, queues=None,
     )  # fmt: skip
-    claimer.worker_id = worker
+    claimer.belongs_to(worker)
     return claimer
 
 
@@ -39,7 +54,7 @@ def claim(worker: WorkerId) -> Operation:
 
     async def operation(connection: AsyncConnection) -> list[RunId]:
         view = await claims.look(connection, [HANDLER], None)
-        taken, _ = await claimer_of(worker)._claim(connection, view, 10, True)
+        taken, _ = await claimer_of(worker).claiming.claim(connection, view, 10, True)
         return [run.id for _, run in taken]
 
     return operation

@@ -197,9 +197,11 @@ class Actor:
         )
         return now, jobs
 
-    def write_claim(self, worker: WorkerId, now: datetime, jobs: list[Job]) -> list[RunId]:
+    def write_claim(
+        self, worker: WorkerId, now: datetime, jobs: list[Job], *, leaves_conflicts: bool = False
+    ) -> list[RunId]:
         decided = decisions(now, jobs)
-        inserted = self.do(lambda connection: claim_writes.write_claim(connection, worker, decided))
+        inserted = self.do(lambda c: claim_writes.write_claim(c, worker, decided, leaves_conflicts=leaves_conflicts))
         return [run.id for _, decision in decided for run in decision.runs if run.id in inserted]
 
     def commit(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from pgcron_py.domain.job import Job
@@ -14,14 +14,14 @@ from pgcron_py.domain.words import RunId
 
 @dataclass(slots=True)
 class KnownRun:
-    """A run of ours from its claim's COMMIT to its recorded end. cancel_text: who wanted it cancelled and why,
+    """A run of ours from its claim's COMMIT (acknowledged, monotonic seconds) to its recorded end. cancel_text: who wanted it cancelled and why,
     once somebody did; is_forced: and without asking its handler first."""
 
     run_id: RunId
     job: Job
     attempt: int
     finish_token: UUID
-    acknowledged: float = field(default_factory=time.monotonic)
+    acknowledged: float = 0.0
     has_ended: bool = False
     cancel_text: str | None = None
     is_forced: bool = False
@@ -50,7 +50,9 @@ class Book:
         self._registered.difference_update(run_ids)
 
     def enter(self, runs: Iterable[KnownRun]) -> None:
+        now = time.monotonic()
         for run in runs:
+            run.acknowledged = now
             self.runs[run.run_id] = run
 
     def forget(self, run_id: RunId) -> None:

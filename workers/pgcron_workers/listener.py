@@ -71,4 +71,4 @@ class Listener:
             elif notification.payload == "outbox":
                 self._on_outbox()
             elif not notification.payload.startswith("worker "):
-                self._claimer.hint()
+                self._claimer.hint(of_a_job=True)

@@ -81,7 +81,7 @@ class Supervisor:
         config, log = self._config, self._log
         self._claimer = Claimer(
             self._sessions["claim"], self._book, self._lease, self._clock, log,
-            submit=self._executor.submit, free_slots=self._free_slots, is_async=self._executor.is_async, few=min(config.concurrency // 4, 100), queues=config.queues,
+            starter=self._executor, free_slots=self._free_slots, is_async=self._executor.is_async, few=min(config.concurrency // 4, 100), queues=config.queues,
         )  # fmt: skip
         self._recorder = Recorder(
             self._sessions["record"], self._book, log, on_free=self._slot_freed, on_retry=self._claimer.hint
@@ -239,22 +239,23 @@ class Supervisor:
         self._worker_id = worker_id
         speak_as(worker_id)
         self._executor.belongs_to(worker_id)
-        self._claimer.handlers, self._claimer.release = application.handler_names, application.release
-        self._recorder.worker_id = self._heartbeat.worker_id = self._claimer.worker_id = worker_id
+        self._claimer.serves(application.handler_names, application.release)
+        self._recorder.worker_id = self._heartbeat.worker_id = worker_id
+        self._claimer.belongs_to(worker_id)
         self._output.worker_id = worker_id
         self._claimer.hint()
 
     def _executor_restarted(self, application: Application) -> None:
         self._application = application
         self._observer.executor_restarted()
-        self._claimer.handlers, self._claimer.release = application.handler_names, application.release
+        self._claimer.serves(application.handler_names, application.release)
         self._claimer.hint()
 
     async def _declared_dead(self) -> bool:
         """Somebody reaped this worker while it was silent: its runs are others' now. Begin anew under a new id, unless it
         was to leave anyway. Whether it began anew."""
         self._log.warning("declared_dead", worker_id=str(self._worker_id), runs=len(self._book.runs))
-        self._claimer.worker_id = None
+        self._claimer.belongs_to(None)
         self._lease.forget()
         async with self._claimer.mutex:
             self._book.clear()

@@ -91,6 +91,15 @@ class Executor(Protocol):
 
     def submit(self, orders: list[Order]) -> None: ...
 
+    def make_ready(self, orders: list[Order]) -> None:
+        """Of a claim that is not committed yet: what can be done before they begin. Then either begin_ready() or forget_ready()."""
+
+    def begin_ready(self) -> None:
+        """Those that were made ready are submitted."""
+
+    def forget_ready(self) -> None:
+        """Those that were made ready never begin."""
+
     def cancel(self, run_ids: list[RunId], reason: Reason, *, force: bool = False) -> None:
         """Asks runs to end; cooperative ones do. force: those with a process of their own are killed at once."""
 

@@ -35,7 +35,19 @@ from pgcron_workers.executors.pools import Pools
 from pgcron_workers.executors.runner import Runner
 from pgcron_workers.executors.sanitise import keep_secret
 from pgcron_workers.executors.stepping import Marker
-from pgcron_workers.executors.wire import Asked, BelongsTo, Cancel, Failed, Hello, Output, Stop, failed_to_begin
+from pgcron_workers.executors.wire import (
+    Asked,
+    BelongsTo,
+    Cancel,
+    Failed,
+    Go,
+    Hello,
+    Never,
+    Output,
+    Ready,
+    Stop,
+    failed_to_begin,
+)
 
 
 class Child:
@@ -51,6 +63,7 @@ class Child:
         self._tasks: set[asyncio.Task[None]] = set()
         self._news: deque[Output] = deque()
         self._outputs = Outputs(self._tell)
+        self._ready: list[LiveRun | RunEnd] = []
 
     async def serve(self) -> NoReturn:
         while data := await self._loop.sock_recv(self._channel, 1 << 18):
@@ -61,7 +74,15 @@ class Child:
     def _handle(self, message: Asked) -> None:
         match message:
             case Order():
-                self._begin(message)
+                self._begin(self._made(message))
+            case Ready():
+                self._ready += map(self._made, message.orders)
+            case Go():
+                ready, self._ready = self._ready, []
+                for made in ready:
+                    self._begin(made, in_a_crowd=len(ready) > 1)
+            case Never():
+                self._ready = []
             case Cancel():
                 for run_id in message.run_ids:
                     if (run := self._runs.get(RunId(run_id))) is not None:
@@ -73,21 +94,28 @@ class Child:
                 tracing.flush()
                 os._exit(0)
 
-    def _begin(self, order: Order) -> None:
+    def _made(self, order: Order) -> LiveRun | RunEnd:
         try:
-            run = self._runner.prepare(order)
+            return self._runner.prepare(order)
         except Exception as error:
-            self._send(failed_to_begin(order, error))
+            return failed_to_begin(order, error)
+
+    def _begin(self, made: LiveRun | RunEnd, *, in_a_crowd: bool = False) -> None:
+        """in_a_crowd: others begin at the same instant."""
+        if isinstance(made, RunEnd):
+            self._send(made)
             return
-        self._runs[run.order.run_id] = run
-        output = self._outputs.open(run.order.run_id)
-        output.serve(run)
-        task = self._loop.create_task(self._perform(run), context=context_of(output))
-        run.on_stop = task.cancel
+        made.in_a_crowd = in_a_crowd
+        self._runs[made.order.run_id] = made
+        output = self._outputs.open(made.order.run_id)
+        output.serve(made)
+        task = self._loop.create_task(self._perform(made), context=context_of(output))
+        made.on_stop = task.cancel
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _perform(self, run: LiveRun) -> None:
+        run.begins()
         self._ended(await self._runner.perform_async(run))
 
     def _ended(self, end: RunEnd) -> None:

@@ -22,7 +22,7 @@ def _nothing() -> None:
 @dataclass(slots=True)
 class LiveRun:
     """stop_reason: why it was asked to end, once it was. on_stop: wakes a coroutine that waits, from any thread.
-    latest_progress: what its handler reported last."""
+    latest_progress: what its handler reported last. in_a_crowd: others begin at the same instant."""
 
     order: Order
     handler: Handler
@@ -32,6 +32,12 @@ class LiveRun:
     latest_progress: Callable[[], dict[str, Any] | None] = _nothing
     stop_reason: Reason | None = None
     began: float = field(default_factory=time.monotonic)
+    over: float | None = None
+    in_a_crowd: bool = False
+
+    def begins(self) -> None:
+        """Now: it may have been made ready before, and others may have been first."""
+        self.began = self.context._began = time.monotonic()
 
     def stop(self, reason: Reason) -> None:
         """Cooperative: the context says so, and an async handler is cancelled at its next await."""
@@ -41,4 +47,5 @@ class LiveRun:
             self.on_stop()
 
     def elapsed_ms(self) -> int:
-        return round((time.monotonic() - self.began) * 1000)
+        """Until its handler was over, or now."""
+        return round(((self.over or time.monotonic()) - self.began) * 1000)

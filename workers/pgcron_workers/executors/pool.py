@@ -24,6 +24,7 @@ class ExecutorPool:
         self._sync = SyncPool(config, log, end_backend)
         self._is_async: dict[str, bool] = {}
         self._sync_start: asyncio.Task[None] | None = None
+        self._ready_alone: list[Order] = []
 
     @property
     def on_end(self) -> Callable[[RunEnd], None]:
@@ -74,6 +75,22 @@ class ExecutorPool:
     def belongs_to(self, worker_id: WorkerId) -> None:
         self._async.belongs_to(worker_id)
         self._sync.belongs_to(worker_id)
+
+    def make_ready(self, orders: list[Order]) -> None:
+        """Only for the process that is shared: what has a process of its own has nothing to prepare."""
+        self._ready_alone += [order for order in orders if not self._may_share(order)]
+        if together := [order for order in orders if self._may_share(order)]:
+            self._async.make_ready(together)
+
+    def begin_ready(self) -> None:
+        self._async.begin_ready()
+        alone, self._ready_alone = self._ready_alone, []
+        if alone:
+            self._submit_alone(alone)
+
+    def forget_ready(self) -> None:
+        self._ready_alone = []
+        self._async.forget_ready()
 
     def submit(self, orders: list[Order]) -> None:
         together = [order for order in orders if self._may_share(order)]

@@ -24,7 +24,7 @@ from pgcron_py.domain.words import Reason, RunId, Status, WorkerId
 from pgcron_workers.executors.base import Application, ApplicationFailed, Order, RunEnd
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.stepping import Marker
-from pgcron_workers.executors.wire import BelongsTo, Cancel, Failed, Hello, Output, Stop, Told
+from pgcron_workers.executors.wire import BelongsTo, Cancel, Failed, Go, Hello, Never, Output, Ready, Stop, Told
 
 START_LIMIT = 60.0  # seconds for importing the application
 
@@ -54,6 +54,8 @@ class ProcessExecutor:
         self._kill_reason: Reason | None = None
         self._stopping = False
         self._held: list[Order] = []
+        self._ready: list[Order] = []
+        self._has_ready = False  # this process, not one before it
 
     @property
     def is_up(self) -> bool:
@@ -105,14 +107,37 @@ class ProcessExecutor:
         self._write([BelongsTo(worker_id)])
 
     def submit(self, orders: list[Order]) -> None:
-        for order in orders:
-            self._running[order.run_id] = order
-            if order.timeout_ms is not None:
-                self._watch(order.run_id, order.timeout_ms / 1000 + self._grace, Reason.TIMEOUT)
+        self._enter(orders)
         if self._writer is None:
             self._held.extend(orders)  # the process is being started again
             return
         self._write(orders)
+
+    def make_ready(self, orders: list[Order]) -> None:
+        self._has_ready = self._writer is not None and (self._has_ready or not self._ready)
+        self._ready += orders
+        if self._has_ready:
+            self._write([Ready(orders)])
+
+    def begin_ready(self) -> None:
+        ready, self._ready = self._ready, []
+        if not self._has_ready:
+            self.submit(ready)
+            return
+        self._has_ready = False
+        self._write([Go()])
+        self._enter(ready)
+
+    def forget_ready(self) -> None:
+        if self._has_ready:
+            self._write([Never()])
+        self._ready, self._has_ready = [], False
+
+    def _enter(self, orders: list[Order]) -> None:
+        for order in orders:
+            self._running[order.run_id] = order
+            if order.timeout_ms is not None:
+                self._watch(order.run_id, order.timeout_ms / 1000 + self._grace, Reason.TIMEOUT)
 
     def cancel(self, run_ids: list[RunId], reason: Reason, *, force: bool = False) -> None:
         mine = [run_id for run_id in run_ids if run_id in self._running]
@@ -202,7 +227,7 @@ class ProcessExecutor:
         code = await self._reap()
         if self._writer is not None:
             self._writer.close()
-            self._writer = None
+            self._writer, self._has_ready = None, False
         culprit, told = self._marker.current, self._kill_reason
         self._marker.leave()
         self._kill_reason = None

@@ -20,6 +20,20 @@ class Cancel(Struct, frozen=True, tag_field="type", tag="cancel"):
     reason: Reason
 
 
+class Ready(Struct, frozen=True, tag_field="type", tag="ready"):
+    """Runs that begin together, once their claim is committed: what can be done before is done."""
+
+    orders: list[Order]
+
+
+class Go(Struct, frozen=True, tag_field="type", tag="go"):
+    """Those that are ready begin."""
+
+
+class Never(Struct, frozen=True, tag_field="type", tag="never"):
+    """Those that are ready don't begin: their claim came to nothing."""
+
+
 class BelongsTo(Struct, frozen=True, tag_field="type", tag="worker"):
     """Under which id the supervisor is registered from now on."""
 
@@ -53,7 +67,7 @@ class Output(Struct, frozen=True, tag_field="type", tag="output"):
     runs: list[Message]
 
 
-Asked = Order | Cancel | BelongsTo | Stop
+Asked = Order | Ready | Go | Never | Cancel | BelongsTo | Stop
 Told = RunEnd | Output | Hello | Failed
 
 
