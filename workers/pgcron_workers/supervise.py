@@ -30,8 +30,8 @@ def launch(what: Launch) -> None:
     with os.fdopen(os.dup(file), "wb") as stream:
         stream.write(json.dumps(asdict(what)).encode())
     os.lseek(file, 0, os.SEEK_SET)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    for output in (sys.stdout, sys.stderr):
+        output.flush()
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # what multiprocessing does, too
     os.execv(sys.executable, [sys.executable, *flags, "-c", BEGIN.format(path=sys.path), str(file), *sys.argv[1:]])
 
