@@ -24,6 +24,7 @@ from pgcron_workers.book import Book
 from pgcron_workers.claimer import Claimer
 from pgcron_workers.config import WorkerConfig
 from pgcron_workers.executors.base import Application
+from pgcron_workers.executors.newborn import Newborn
 from pgcron_workers.executors.pool import ExecutorPool
 from pgcron_workers.heartbeat import Heartbeat
 from pgcron_workers.lease import Lease
@@ -48,7 +49,7 @@ OWN_CONNECTIONS = (
 class Supervisor:
     """One worker: sessions, duties, an executor, from registration to leaving."""
 
-    def __init__(self, config: WorkerConfig, log: FilteringBoundLogger) -> None:
+    def __init__(self, config: WorkerConfig, log: FilteringBoundLogger, newborn: Newborn | None = None) -> None:
         self._config, self._log = config, log
         self._watch = DatabaseWatch(log)
         warm_ups: dict[str, Use | None] = {
@@ -69,6 +70,7 @@ class Supervisor:
             },
             log,
             self._end_backend,
+            newborn,
         )
         self._wire()
         self._application: Application | None = None

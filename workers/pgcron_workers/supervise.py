@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pgcron_workers.config import Launch, WorkerConfig
+from pgcron_workers.executors.newborn import born
 from pgcron_workers.leaving_out import left_out
 
 # Found where they were found: -m would look elsewhere, and in the working directory, which is the application's.
@@ -38,6 +39,7 @@ def launch(what: Launch) -> None:
 
 def supervise(what: Launch) -> None:
     """Runs a worker until it is stopped, and exits. Raises PgCronError for what an operator must mend first."""
+    newborn = born()
     with left_out("ssl"):  # TLS to the database is libpq's; Python's own, which nobody here uses, is 4 MiB
         import asyncio
 
@@ -56,7 +58,7 @@ def supervise(what: Launch) -> None:
     gc.set_threshold(50_000, 20, 50)  # a claim makes thousands of objects, of which none is a cycle
 
     async def main() -> int:
-        supervisor = Supervisor(what.worker, log)
+        supervisor = Supervisor(what.worker, log, newborn)
         async with reported(supervisor, host=what.health_host, port=what.health_port, lease_ttl=what.worker.lease_ttl):
             return await supervisor.run()
 
