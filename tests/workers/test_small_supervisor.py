@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pgcron_py.cli.failures import UNAVAILABLE
 from support.fleet import Fleet
 from support.modules import modules_of, telling_modules
 from support.tls import encrypted
@@ -77,3 +78,14 @@ def test_what_the_supervisor_refuses_is_told_as_the_command_line_tells_it(fleet:
         assert done.stderr == (
             "Error: the database URL can't be read\n  hint: write it as postgresql://user:password@host:5432/dbname\n"
         )
+
+
+def test_an_application_is_not_imported_before_the_database_is_found_to_be_its_own(fleet: Fleet) -> None:
+    """Its executor's interpreter has started long before: what a module does when it is imported must not happen on a copy."""
+    fleet.app("open('imported', 'w').close()")
+    fleet.do("UPDATE pgcron.cron_meta SET system_identifier = '1'")
+    assert fleet.start(ready=False).process.wait(20) == UNAVAILABLE
+    assert not (fleet.folder / "imported").exists()
+    fleet.do("UPDATE pgcron.cron_meta SET system_identifier = (SELECT system_identifier FROM pg_control_system())")
+    fleet.start()
+    assert (fleet.folder / "imported").exists()

@@ -5,12 +5,14 @@ It imports nothing of the application before it is told.
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 
 from pgcron_workers.executors.stepping import Marker
+from pgcron_workers.sd_notify import VARIABLES as SYSTEMD
 
 CHILD = "pgcron_workers.executors.child"
 
@@ -31,6 +33,7 @@ def born(marker: tuple[Marker, int] | None = None) -> Newborn:
     with theirs:
         handed_on = [theirs.fileno(), marker[1]]
         process = subprocess.Popen(
-            [sys.executable, "-m", CHILD, *map(str, handed_on)], pass_fds=handed_on, stdin=subprocess.DEVNULL
-        )
+            [sys.executable, "-m", CHILD, *map(str, handed_on)], pass_fds=handed_on, stdin=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name not in SYSTEMD},
+        )  # fmt: skip
     return Newborn(process, ours, marker)

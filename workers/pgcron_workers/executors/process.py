@@ -88,8 +88,7 @@ class ProcessExecutor:
                         if isinstance(message, Hello):
                             return message
                         assert isinstance(message, Failed)
-                        trace = f"\n{message.trace}" if message.trace else ""
-                        raise ApplicationFailed(message.error + trace, hint=message.hint)
+                        raise ApplicationFailed(message.error, hint=message.hint, trace=message.trace)
         except TimeoutError:
             self._signal(signal.SIGKILL)
             raise ApplicationFailed(f"the application took more than {START_LIMIT:g} s to import") from None
@@ -249,7 +248,8 @@ class ProcessExecutor:
             try:
                 application = await self.start()
             except (ApplicationFailed, OSError) as error:
-                self._log.error("executor_not_started", error=str(error))
+                details = error.details if isinstance(error, ApplicationFailed) else str(error)
+                self._log.error("executor_not_started", error=details)
                 self._give_up_held(str(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
