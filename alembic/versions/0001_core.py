@@ -31,6 +31,7 @@ FILES = (
     "triggers/job_rules_v01.sql",
     "triggers/run_v01.sql",
     "triggers/request_v01.sql",
+    "triggers/request_rules_v01.sql",
     "triggers/rules_v01.sql",
     "comments/core_v01.sql",
     "grants/core_v01.sql",

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from pgcron_py.domain.job import Job, Request, Timing
+from pgcron_py.domain.job import Job, NewRun, Request, Timing
 from pgcron_py.domain.limits import NOTHING_FULL, Full, Room
-from pgcron_py.domain.words import Cause, JobId, RequestId, WorkerId
+from pgcron_py.domain.words import Cause, JobId, RequestId, RunId, WorkerId
 from pgcron_py.storage import claim_writes, rules
 
 # A process frozen inside a claim must not hold its rows for ever. The bitmap scan would revisit every page that was
@@ -85,6 +85,12 @@ SELECT r.job_id, r.id, r.cause, r.scheduled_for, r.attempt, r.requested_by, r.ar
     ORDER BY p.run_after, p.id LIMIT %(limit)s) r
  LIMIT %(limit)s
 """
+
+# What a notification named, in one statement and one transaction.
+CLAIM_ASKED = """
+SELECT clock_timestamp(), c.run_id, $JOB, (c.request).id, (c.request).scheduled_for, (c.request).attempt, (c.request).requested_by, (c.request).args
+  FROM pgcron.claim_asked(%(worker)s, %(jobs)s, %(runs)s, %(handlers)s, %(queues)s, %(release)s) c
+""".replace("$JOB", JOB_COLUMNS.replace("j.", "(c.job)."))
 
 BUFFERED = """
 SELECT r.job_id, count(*) FROM pgcron.cron_request r
@@ -175,6 +181,36 @@ async def lock_due_jobs(
     return now, [_job(row, requests.get(row[1], ()), buffered.get(row[1], 0)) for row in rows]
 
 
+async def claim_asked(
+    connection: AsyncConnection,
+    worker: WorkerId,
+    asked: Mapping[JobId, RunId],
+    handlers: list[str],
+    queues: list[str] | None,
+    release: str | None,
+) -> list[tuple[datetime, Job, NewRun]]:
+    """Claims and commits runs by hand of jobs that a notification named, each under the id that is given for it, where that
+    needs no decision (see claim_asked in SQL). The database's now, the job before, and its run."""
+    parameters = {
+        "worker": worker,
+        "jobs": list(asked),
+        "runs": list(asked.values()),
+        "handlers": handlers,
+        "queues": queues,
+        "release": release,
+    }
+    cursor = await connection.execute(CLAIM_ASKED, parameters, binary=True)
+    found = []
+    for now, run_id, *row in await cursor.fetchall():
+        id_, scheduled_for, attempt, requested_by, args = row[-5:]
+        request = Request(RequestId(id_), Cause.MANUAL, scheduled_for, attempt, requested_by, args)
+        job = _job((now, *row[:-5]), (request,), 0)
+        found.append(
+            (now, job, NewRun(RunId(run_id), job.run_seq + 1, Cause.MANUAL, scheduled_for, None, attempt, request))
+        )
+    return found
+
+
 async def lock_by_rules(
     connection: AsyncConnection, worker: WorkerId, view: View, *, alone: JobId | None = None, **options: Any
 ) -> tuple[datetime | None, list[Job], Room, bool]:
@@ -246,6 +282,7 @@ async def warm_up(connection: AsyncConnection) -> None:
     await _due_requests(connection, [], 1)
     await connection.execute(BUFFERED, {"jobs": []})
     await claim_writes.warm_up(connection, nobody)
+    await claim_asked(connection, nobody, {}, [], None, None)
     await upcoming(connection, view, ahead_ms=0, limit=0)
     await commit_at(connection, view.at)
 

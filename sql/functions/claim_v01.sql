@@ -19,3 +19,41 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pgcron.claim_stands(timestamptz) IS
   'Waits for the instant for which this transaction has claimed jobs ahead of time; raises 40001 when somebody waits for one of them, paused the fleet or set a rule.';
+
+-- The claim of a run that somebody asked for just now, of jobs that a notification named: one statement, because the one who asked
+-- waits for it. It decides only what needs no deciding: the job's one request, for a run by hand, while there is room for it and its
+-- schedule is not due. All else is left to the claim. p_runs: ids for the runs, one for each job. job: as it was before.
+CREATE FUNCTION pgcron.claim_asked(p_worker uuid, p_jobs uuid[], p_runs uuid[], p_handlers text[], p_queues text[], p_release text)
+RETURNS TABLE (run_id uuid, job pgcron.cron_job, request pgcron.cron_request)
+LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended('pgcron claims', 0));
+  PERFORM 1 FROM pgcron.cron_worker w JOIN pgcron.cron_lease l ON l.worker_id = w.id
+    WHERE w.id = p_worker AND w.state = 'LIVE' AND l.lease_until > clock_timestamp() FOR SHARE OF w;
+  IF NOT FOUND OR EXISTS (SELECT FROM pgcron.cron_meta m WHERE m.paused_at IS NOT NULL) OR pgcron.has_rules() THEN
+    RETURN;
+  END IF;
+  FOR job IN
+    SELECT c.* FROM pgcron.cron_job c
+     WHERE c.id = ANY (p_jobs) AND c.is_enabled AND NOT c.needs_plan AND NOT c.runs_alone AND c.next_request_at <= clock_timestamp()
+       AND (c.next_run_at IS NULL OR c.next_run_at > clock_timestamp()) AND c.running_count < CASE WHEN c.is_exclusive THEN 1 ELSE c.max_running END
+       AND c.handler = ANY (p_handlers) AND (p_queues IS NULL OR c.queue = ANY (p_queues))
+       AND (c.min_version IS NULL OR pgcron.release_numbers(p_release) >= pgcron.release_numbers(c.min_version))
+     FOR NO KEY UPDATE SKIP LOCKED
+  LOOP
+    SELECT r.* INTO request FROM pgcron.cron_request r WHERE r.job_id = job.id AND r.state = 'PENDING' ORDER BY r.run_after, r.id LIMIT 1;
+    CONTINUE WHEN NOT FOUND OR request.cause <> 'manual' OR request.run_after > clock_timestamp()
+      OR EXISTS (SELECT FROM pgcron.cron_request r WHERE r.job_id = job.id AND r.state = 'PENDING' AND r.id <> request.id);
+    run_id := p_runs[array_position(p_jobs, job.id)];
+    INSERT INTO pgcron.cron_log (id, job_id, seq, is_exclusive, cause, attempt, worker_id, request_id, requested_by, args, handler, job_version, schedule)
+    VALUES (run_id, job.id, job.run_seq + 1, job.is_exclusive, 'manual', request.attempt, p_worker, request.id, request.requested_by,
+            coalesce(request.args, job.args), job.handler, job.version, job.schedule);
+    UPDATE pgcron.cron_request r SET state = 'CLAIMED', run_id = claim_asked.run_id, ended_at = clock_timestamp() WHERE r.id = request.id;
+    UPDATE pgcron.cron_job c SET run_seq = c.run_seq + 1, running_count = c.running_count + 1, last_run_at = clock_timestamp(), next_request_at = NULL
+     WHERE c.id = job.id;
+    RETURN NEXT;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION pgcron.claim_asked(uuid, uuid[], uuid[], text[], text[], text) IS
+  'Claims what was just asked for by hand, of the given jobs, where that needs no further decision; its runs, with job and request as they were.';

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CLAIMS, FINISH = "tests/storage/test_claims.py", "tests/storage/test_finish.py"
-RULES, AHEAD = "tests/storage/test_rules.py", "tests/storage/test_claims_ahead.py"
+RULES = "tests/storage/test_rules.py"
+AHEAD, ASKED = "tests/storage/test_claims_ahead.py", "tests/storage/test_claims_asked.py"
 LEASES, LOCKS = "tests/storage/test_leases.py", "tests/storage/test_locks.py"
 DEFINITIONS, INDEXES = "tests/sql/test_definitions.py", "tests/sql/test_unique_indexes.py"
 GUESSING = "tests/admin/test_guessing.py"
@@ -128,8 +129,13 @@ GUARDS = (
     ),
     Guard(
         "ahead: a pause comes first", "sql/functions/claim_v*.sql",
-        " OR EXISTS (SELECT FROM pgcron.cron_meta m WHERE m.paused_at IS NOT NULL)", "",
+        " OR EXISTS (SELECT FROM pgcron.cron_meta m WHERE m.paused_at IS NOT NULL)\n      OR EXISTS (SELECT FROM pg_locks", " OR EXISTS (SELECT FROM pg_locks",
         (f"{AHEAD}::test_a_pause_of_the_fleet_and_a_new_rule_come_first",),
+    ),
+    Guard(
+        "asked: not while the fleet is paused", "sql/functions/claim_v*.sql",
+        "IF NOT FOUND OR EXISTS (SELECT FROM pgcron.cron_meta m WHERE m.paused_at IS NOT NULL) OR", "IF NOT FOUND OR",
+        (f"{ASKED}::test_what_needs_a_decision_is_left_to_the_claim",),
     ),
     Guard(
         "ahead: a new rule comes first", "sql/functions/claim_v*.sql",
@@ -145,6 +151,22 @@ GUARDS = (
         "ahead: runs of a claim that came to nothing never begin", "workers/pgcron_workers/executors/child.py",
         "case Never():\n                self._ready = []", "case Never():\n                pass",
         ("tests/workers/test_ready_runs.py::test_they_never_begin_when_their_claim_came_to_nothing",),
+    ),
+    Guard(
+        "asked: nobody buries the worker meanwhile, and a dead one claims nothing", "sql/functions/claim_v*.sql",
+        "w.state = 'LIVE' AND l.lease_until > clock_timestamp() FOR SHARE OF w", "true",
+        (f"{ASKED}::test_what_needs_a_decision_is_left_to_the_claim",),
+    ),
+    Guard(
+        "asked: another request waits", "sql/functions/claim_v*.sql",
+        "r.state = 'PENDING' AND r.id <> request.id", "false",
+        (f"{ASKED}::test_what_needs_a_decision_is_left_to_the_claim",),
+    ),
+    Guard(
+        "asked: one of two gets it", "sql/functions/claim_v*.sql",
+        "     FOR NO KEY UPDATE SKIP LOCKED\n", "\n",
+        (f"{ASKED}::test_one_of_two_workers_gets_it_and_neither_waits",),
+        is_quick=True,
     ),
     Guard(
         "alone: claims under way are waited for", "pgcron_py/storage/claims.py",

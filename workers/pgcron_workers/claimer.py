@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from pgcron_py.clock import DatabaseClock
 from pgcron_py.domain.decide import advance_after
-from pgcron_py.domain.words import WorkerId
+from pgcron_py.domain.words import JobId, WorkerId
 from pgcron_py.errors import InvalidSchedule, UnknownTimeZone
 from pgcron_py.storage import claims, rules
 from pgcron_workers.book import Book
@@ -30,6 +30,7 @@ from pgcron_workers.session import Session
 
 AHEAD = 1.5  # seconds before a due instant at which what follows it is computed
 PREPARED_MOST = 5000
+NAMED_MOST = 100  # jobs of which a notification is heeded before everything is looked at
 LONGEST_SLEEP = 60.0
 SEEN = 0.01  # seconds past that, so that what is due is within it
 QUIET = 0.5  # seconds without a claim, before old plans are made anew
@@ -74,7 +75,7 @@ class Claimer:
         self._planner = Planner(log)
         self._view: claims.View | None = None
         self._is_stale = True
-        self._may_be_due = False
+        self._named: list[JobId] = []
         self._prepared_for: datetime | None = None
         self._due_then = 1  # how many jobs that instant is known to have
         self._tried_ahead: datetime | None = None
@@ -101,11 +102,12 @@ class Claimer:
         """From now on this one hears of claims and plans."""
         self.observer = self._planner.observer = self.claiming.observer = observer
 
-    def hint(self, *, of_a_job: bool = False) -> None:
+    def hint(self, job: JobId | None = None) -> None:
         """Something changed in the database: look again. Also when a look is under way, which may be too early to see it.
-        of_a_job: of one job, which may be due now."""
+        job: of this one, for which a run may have been asked."""
         self._is_stale = True
-        self._may_be_due = of_a_job
+        if job is not None and len(self._named) < NAMED_MOST:
+            self._named.append(job)
         self.alarm.ring()
 
     def offer(self, view: claims.View) -> None:
@@ -121,11 +123,8 @@ class Claimer:
             return await self._session.run(self._round)
 
     async def _round(self, connection: AsyncConnection) -> float:
-        if self._may_be_due and self._view is not None and not self._view.plan_pending:
-            self._may_be_due = False
-            return await self._take(
-                connection, self._view
-            )  # which looks afterwards: most often somebody asked for a run
+        if self._named:
+            await self._take_named(connection)
         view = await self._look(connection) if self._view is None or self._is_stale else self._view
         if view.plan_pending and await self._planner.run_once(connection):
             await self._look(connection)
@@ -137,9 +136,19 @@ class Claimer:
             return await self._take_ahead(connection, view)
         return await self._prepare(connection, view, seconds)
 
+    async def _take_named(self, connection: AsyncConnection) -> None:
+        """Before anything is looked for: most often somebody asked for a run, and waits for it."""
+        named, self._named = dict.fromkeys(self._named), []
+        kinds = [is_async for is_async in (True, False) if self._free_slots(is_async) > 0]
+        most = min(map(self._free_slots, kinds), default=0)
+        if most > 0 and not (self._view is not None and self._view.has_rules):
+            handlers = [handler for handler in self.handlers if self._is_async(handler) in kinds]
+            if await self.claiming.claim_asked(connection, list(named)[:most], handlers, self._queues):
+                self._took = time.monotonic()
+
     async def _look(self, connection: AsyncConnection) -> claims.View:
         sent = time.monotonic()
-        self._is_stale = self._may_be_due = False
+        self._is_stale = False
         try:
             self._view = view = await claims.look(connection, self.handlers, self._queues)
         except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from logging import DEBUG
@@ -107,6 +107,30 @@ class Claiming:
                 self._starter.submit([_order(it, run) for it, (_, run) in zip(known, runs, strict=True)])
             self._tell(now, decided, runs, time.monotonic() - started)
             return runs, len(decided)
+
+    async def claim_asked(
+        self, connection: AsyncConnection, jobs: Iterable[JobId], handlers: list[str], queues: list[str] | None
+    ) -> Runs:
+        """Claims what was just asked for of these jobs by hand, in one statement; what begins."""
+        started = time.monotonic()
+        asked = {job: self._new_id() for job in jobs}
+        registered = list(asked.values())
+        self._book.register(registered)
+        try:
+            found = await claims.claim_asked(connection, self._worker, asked, handlers, queues, self.release)
+            runs = [(job, run) for _, job, run in found]
+            known = _known(runs)
+            self._book.enter(known)
+            if known:
+                self._starter.submit([_order(it, run) for it, (_, run) in zip(known, runs, strict=True)])
+                self._tell(found[0][0], [], runs, time.monotonic() - started)
+            return runs
+        except psycopg.Error:
+            if connection.broken or connection.closed:
+                raise
+            return []  # the claim that follows knows what to do about it
+        finally:
+            self._book.unregister(registered)
 
     async def claim_ahead(
         self, connection: AsyncConnection, kinds: Sequence[tuple[claims.View, int]], at: datetime

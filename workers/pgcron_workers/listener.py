@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 from structlog.typing import FilteringBoundLogger
 
+from pgcron_py.domain.words import JobId
 from pgcron_workers.claimer import Claimer
 from pgcron_workers.heartbeat import Heartbeat
 from pgcron_workers.session import Connection, DatabaseWatch, Session
@@ -71,4 +73,11 @@ class Listener:
             elif notification.payload == "outbox":
                 self._on_outbox()
             elif not notification.payload.startswith("worker "):
-                self._claimer.hint(of_a_job=True)
+                self._claimer.hint(_job_id(notification.payload))
+
+
+def _job_id(payload: str) -> JobId | None:
+    try:
+        return JobId(UUID(payload))
+    except ValueError:  # somebody else's word, or of several jobs
+        return None

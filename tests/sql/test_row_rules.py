@@ -1,4 +1,4 @@
-"""The rules of a job's definition: each is refused by its name, whoever writes, and what claims write asks for none."""
+"""The rules of a job's definition, and of a request: each is refused by its name, whoever writes, and what claims write asks for none."""
 
 from __future__ import annotations
 
@@ -52,22 +52,41 @@ BREAKS = {
     "cron_job_replan_reason_values": "replan_reason = 'x'",
     "cron_job_finite_times": "skip_until = 'infinity'",
 }
+BREAKS_OF_REQUESTS = {
+    "cron_request_cancel_length": "state = 'CANCELLED', cancel_reason = repeat('x', 1001)",
+    "cron_request_cause_values": "cause = 'x', scheduled_for = '2030-01-01'",
+    "cron_request_occurrence": "cause = 'backfill'",
+    "cron_request_covers": "covers_from = '2030-01-01'",
+    "cron_request_overlap_policy_values": "overlap_policy = 'x'",
+    "cron_request_args_object": "args = '[]'",
+    "cron_request_key_length": "idempotency_key = ''",
+    "cron_request_requested_by_length": "requested_by = ''",
+    "cron_request_finite_times": "run_after = 'infinity'",
+}
+TABLES = pytest.mark.parametrize(("table", "breaks"), [("cron_job", BREAKS), ("cron_request", BREAKS_OF_REQUESTS)])
 
 
-def test_every_rule_is_tried_here(stage: Stage) -> None:
-    source = stage.row("SELECT prosrc FROM pg_proc WHERE oid = 'pgcron.cron_job_rules'::regproc")["prosrc"]
-    assert set(re.findall(r"\('(cron_job_\w+)'", source)) == set(BREAKS)
+def source_of(stage: Stage, table: str) -> str:
+    found: str = stage.row("SELECT prosrc FROM pg_proc WHERE oid = %s::regproc", f"pgcron.{table}_rules")["prosrc"]
+    return found
 
 
-def test_each_rule_is_refused_by_its_name(stage: Stage) -> None:
+@TABLES
+def test_every_rule_is_tried_here(stage: Stage, table: str, breaks: dict[str, str]) -> None:
+    assert set(re.findall(rf"\('({table}_\w+)'", source_of(stage, table))) == set(breaks)
+
+
+@TABLES
+def test_each_rule_is_refused_by_its_name(stage: Stage, table: str, breaks: dict[str, str]) -> None:
     stage.job(due=None)
+    stage.do("SELECT pgcron.run_now('job')")
     stage.do(
         "ALTER TABLE pgcron.cron_job DISABLE TRIGGER cron_job_before_definition"
     )  # it refuses some before, in words
-    for rule, assignment in BREAKS.items():
+    for rule, assignment in breaks.items():
         with pytest.raises(psycopg.errors.CheckViolation) as refused:
-            stage.do(f"UPDATE pgcron.cron_job SET {assignment}")
-        assert (refused.value.diag.constraint_name, refused.value.diag.table_name) == (rule, "cron_job")
+            stage.do(f"UPDATE pgcron.{table} SET {assignment}")
+        assert (refused.value.diag.constraint_name, refused.value.diag.table_name) == (rule, table)
 
 
 def test_a_new_job_is_held_to_them_too(stage: Stage) -> None:
@@ -76,11 +95,16 @@ def test_a_new_job_is_held_to_them_too(stage: Stage) -> None:
             "INSERT INTO pgcron.cron_job (name, schedule, handler, priority) VALUES ('job', '@daily', 'tests:handler', 101)"
         )
     assert stage.rows("SELECT FROM pgcron.cron_job") == []
+    stage.job(due=None)
+    with pytest.raises(psycopg.errors.CheckViolation, match="cron_request_key_length"):
+        stage.do("SELECT pgcron.run_now('job', p_idempotency_key => '')")
+    assert stage.rows("SELECT FROM pgcron.cron_request") == []
 
 
-def test_every_column_of_a_rule_is_watched(stage: Stage) -> None:
-    source = stage.row("SELECT prosrc FROM pg_proc WHERE oid = 'pgcron.cron_job_rules'::regproc")["prosrc"]
+@TABLES
+def test_every_column_of_a_rule_is_watched(stage: Stage, table: str, breaks: dict[str, str]) -> None:
     watched = stage.rows(
-        "SELECT a.attname AS name FROM pg_trigger t JOIN pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr) WHERE t.tgname = 'cron_job_rules_update'"
+        "SELECT a.attname AS name FROM pg_trigger t JOIN pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr) WHERE t.tgname = %s",
+        f"{table}_rules_update",
     )
-    assert {row["name"] for row in watched} == set(re.findall(r"NEW\.(\w+)", source))
+    assert {row["name"] for row in watched} == set(re.findall(r"NEW\.(\w+)", source_of(stage, table)))
