@@ -124,10 +124,9 @@ class Session:
 
     async def rest(self, connection: Connection) -> None:
         """A use of the connection when its duty has nothing to do: makes old plans anew (see _planned_anew)."""
+        self._uses -= 1  # a round that only rests is none: who idles for hours has nothing to plan anew
         if self._uses >= self._replan_at:
             await self._planned_anew(connection, self._warm_up or _nothing)
-        else:
-            self._uses -= 1  # a round that only rests is no use: who idles for hours has nothing to plan anew
 
     async def _planned_anew(self, connection: Connection, use: Callable[[Connection], Awaitable[T]]) -> T:
         """After 2, 4, 8, … uses: a plan made while the tables were empty must not outlive their growth. To plan takes as long as
