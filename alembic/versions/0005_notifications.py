@@ -19,7 +19,7 @@ FILES = (
 )
 FUNCTIONS = (
     "tell_failures", "tell_recoveries", "ping_ends", "acknowledge", "mark_read", "name_matches", "dispatch_outbox", "muted_until",
-    "delivery_backoff", "take_deliveries", "settle_delivery", "look_around", "channel_id", "add_channel", "edit_channel",
+    "delivery_backoff", "take_deliveries", "settle_delivery", "look_around", "delivery_in", "channel_id", "add_channel", "edit_channel",
     "remove_channel", "mute", "unmute", "retry_deliveries", "test_channel",
 )  # fmt: skip
 

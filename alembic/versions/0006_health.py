@@ -20,7 +20,7 @@ def downgrade() -> None:
     driver = op.get_bind().connection.dbapi_connection
     driver.execute("DROP VIEW pgcron.health")
     for name in (
-        "health_checks", "names_of", "check_alerts", "tell_silence", "alert_conditions", "jobs_without_worker",
+        "health_checks", "names_of", "glance", "check_alerts", "tell_silence", "alert_conditions", "jobs_without_worker",
         "slowest_run",
     ):  # fmt: skip
         driver.execute(f"DROP FUNCTION pgcron.{name}")

@@ -4,6 +4,7 @@
                                           [--json FILE] [--docs FOLDER] [--add-to FILE]
 
 A start lag   B run now   C drain   D idle cost   F growth   G effect on others   H executors   I sync handlers   K fifty workers
+L startup
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from suite.database import Database
 from suite.environments import ROOT
 from suite.figures import Measurement
 from suite.fleet import many_workers
+from suite.startup import startup
 from suite.system import System
 
 EXECUTORS = ROOT / "benchmarks" / "executors.py"
@@ -42,4 +43,4 @@ def executor_cost(system: System, floor: Database, scale: Scale) -> Iterator[Mea
     )  # fmt: skip
 
 
-CASES: dict[str, Case] = {"F": grown, "H": executor_cost, "K": many_workers}  # type: ignore[dict-item]
+CASES: dict[str, Case] = {"F": grown, "H": executor_cost, "K": many_workers, "L": startup}  # type: ignore[dict-item]

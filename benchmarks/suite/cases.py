@@ -159,4 +159,5 @@ TITLES = {
     "H": "Executors",
     "I": "Sync handlers",
     "K": "Fifty workers on one database",
+    "L": "Startup: seconds until it is there",
 }

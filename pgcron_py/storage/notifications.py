@@ -15,7 +15,7 @@ LEASE_MS = 60_000
 TAKE = "SELECT id, token, kind, attempt, lane, url, secret, message FROM pgcron.take_deliveries(%(limit)s, %(lease)s, %(busy)s)"
 SETTLE = "SELECT pgcron.settle_delivery(%(id)s, %(token)s, %(error)s)"
 LOOK = "SELECT pinged, due_in FROM pgcron.look_around()"
-NEXT = "SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8 FROM pgcron.cron_delivery WHERE state = 'PENDING'"
+NEXT = "SELECT pgcron.delivery_in()"
 
 Outcome = Literal["DELIVERED", "PENDING", "GIVEN_UP", "SKIPPED", "LOST"]
 

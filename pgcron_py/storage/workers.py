@@ -15,7 +15,7 @@ from pgcron_py.storage.claims import View
 
 REGISTER = "SELECT pgcron.register_worker(%(worker)s, %(ttl_ms)s)"
 BEAT = """SELECT at, state, lease_until, running, route_queues, route_handlers, next_claim_at, plan_pending, reap_pending, paused,
-    cancels, requests_waiting, has_rules FROM pgcron.beat(%(worker)s, %(handlers)s, %(queues)s)"""
+    cancels, requests_waiting, has_rules, look_due, delivery_in, pings FROM pgcron.beat(%(worker)s, %(handlers)s, %(queues)s)"""
 LEAVE = "SELECT pgcron.leave(%(worker)s)"
 DRAIN = "UPDATE pgcron.cron_worker SET state = 'DRAINING' WHERE id = %(worker)s AND state = 'LIVE'"
 
@@ -52,6 +52,16 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """What there is to notify. look_due: somebody must look around; delivery_in: seconds until the next delivery is due, None when
+    none waits; pings: changes whenever the jobs' ping URLs do, None when there are none."""
+
+    look_due: bool
+    delivery_in: float | None
+    pings: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """The database's answer to a beat. state: None when the worker's row is gone; running: my RUNNING rows.
     requests_waiting: of the whole fleet, due and not claimed; counted up to 1,000."""
@@ -65,6 +75,7 @@ class Beat:
     paused: bool
     cancels: list[Cancel]
     requests_waiting: int
+    glance: Glance
 
 
 async def register(connection: AsyncConnection, worker: dict[str, Any], ttl_ms: int) -> datetime:
@@ -81,7 +92,7 @@ async def beat(connection: AsyncConnection, worker: WorkerId, handlers: list[str
     assert row is not None
     cancels = [Cancel(RunId(UUID(run)), by, reason, forced) for run, by, reason, forced in row[10] or ()]
     view = View(row[0], row[4], row[5], row[6], row[7], row[12])
-    return Beat(row[0], row[1], row[2], row[3], view, row[8], bool(row[9]), cancels, row[11])
+    return Beat(row[0], row[1], row[2], row[3], view, row[8], bool(row[9]), cancels, row[11], Glance(*row[13:]))
 
 
 END_BACKEND_OF_RUN = """

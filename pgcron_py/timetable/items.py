@@ -5,12 +5,12 @@ Grammar and refusals: docs/schedules.md. Each refusal names the field, the colum
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 
 from pgcron_py.errors import InvalidSchedule
 from pgcron_py.timetable.fields import DAY_OF_MONTH, DAY_OF_WEEK, FieldSpec, compact, refusal
+from pgcron_py.timetable.spreading import number_of
 
 _VALUE = r"(?:[0-9]+|[a-z]+)"
 _STAR = re.compile(r"\*(?:/(?P<step>[0-9]+))?")
@@ -127,8 +127,7 @@ class ItemReader:
 
     def _draw(self, size: int) -> int:
         """A number below `size`, the same for this job and field in every process and release."""
-        digest = hashlib.sha256(f"{self.seed}\0{self.spec.name.value}".encode("utf-8", "surrogatepass")).digest()
-        return int.from_bytes(digest[:8], "big") % size
+        return number_of(f"{self.seed}\0{self.spec.name.value}") % size
 
     def _nearest_weekday(self, match: re.Match[str]) -> Item:
         return Item(special="LW" if match["low"] == "l" else f"{self._value(match, 'low')}W")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime, timedelta
+
+from pgcron_py.timetable.spreading import number_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -19,8 +20,7 @@ def jitter_offset(job_id: str, scheduled_for: datetime, jitter_ms: int) -> timed
     if jitter_ms <= 0:
         return timedelta(0)
     seed = f"{job_id}\0{(scheduled_for - _EPOCH) // _MICROSECOND}"
-    digest = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).digest()
-    return timedelta(milliseconds=int.from_bytes(digest[:8], "big") % jitter_ms)
+    return timedelta(milliseconds=number_of(seed) % jitter_ms)
 
 
 def jittered_start(job_id: str, scheduled_for: datetime, jitter_ms: int, following: datetime | None) -> datetime:

@@ -146,15 +146,20 @@ BEGIN
 END $$;
 CREATE TRIGGER cron_outbox_notify AFTER INSERT ON pgcron.cron_outbox FOR EACH STATEMENT EXECUTE FUNCTION pgcron.cron_outbox_notify();
 
+CREATE FUNCTION pgcron.delivery_in() RETURNS double precision LANGUAGE sql VOLATILE SET search_path = pgcron, pg_catalog, pg_temp AS $$
+  SELECT CASE WHEN EXISTS (SELECT FROM pgcron.cron_outbox o WHERE o.dispatched_at IS NULL) THEN 0 ELSE
+    (SELECT extract(epoch FROM min(d.next_attempt_at) - clock_timestamp()) FROM pgcron.cron_delivery d WHERE d.state = 'PENDING') END
+$$;
+COMMENT ON FUNCTION pgcron.delivery_in() IS 'In how many seconds a delivery is due, 0 or less when one is; NULL: none waits.';
+
 -- Each statement sees what those before it did: an alert that was just opened is due.
 CREATE FUNCTION pgcron.look_around(OUT pinged jsonb, OUT due_in double precision)
 LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM pgcron.check_alerts();
-  PERFORM pgcron.seal_audit();
+  PERFORM pgcron.seal_audit(5000);  -- one look for the whole fleet: what a bulk change wrote must not wait for hours
   SELECT coalesce(jsonb_object_agg(j.id, j.ping_url), '{}') INTO pinged FROM pgcron.cron_job j WHERE j.ping_url IS NOT NULL;
-  SELECT CASE WHEN EXISTS (SELECT FROM pgcron.cron_outbox o WHERE o.dispatched_at IS NULL) THEN 0 ELSE
-      (SELECT extract(epoch FROM min(d.next_attempt_at) - clock_timestamp()) FROM pgcron.cron_delivery d WHERE d.state = 'PENDING') END INTO due_in;
+  due_in := pgcron.delivery_in();
 END $$;
 COMMENT ON FUNCTION pgcron.look_around() IS
-  'All that a worker asks now and then though nobody told it to, in one statement: alerts, the audit''s seal, which jobs are pinged, in how many seconds a delivery is due (NULL: none waits).';
+  'All that a worker asks when a glance found reason to, in one statement: alerts, the audit''s seal, which jobs are pinged, in how many seconds a delivery is due (NULL: none waits).';

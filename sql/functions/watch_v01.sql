@@ -1,5 +1,6 @@
 -- What no run's end tells: runs that don't come, that take too long, that have nobody to perform them. Somebody has to look; any worker
--- does, every 15 s for the whole fleet. pgcron.health asks the same of a fleet that is dead.
+-- does, every 15 s for the whole fleet, and mostly there is nothing to see: so the beat glances first. pgcron.health asks the same of a
+-- fleet that is dead.
 
 CREATE INDEX cron_job_watched_idx ON pgcron.cron_job (id)
   WHERE late_after_ms IS NOT NULL OR slow_after_ms IS NOT NULL OR slow_factor IS NOT NULL OR must_succeed_every_ms IS NOT NULL;
@@ -96,7 +97,7 @@ DECLARE
   since timestamptz;
 BEGIN
   SELECT * INTO watch FROM pgcron.cron_watch
-   WHERE id = 1 AND (looked_at IS NULL OR looked_at <= clock_timestamp() - every_ms * interval '0.9 ms') FOR UPDATE SKIP LOCKED;
+   WHERE id = 1 AND (looked_at IS NULL OR looked_at <= clock_timestamp() - every_ms * interval '0.75 ms') FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
@@ -163,3 +164,37 @@ BEGIN
   INSERT INTO pgcron.cron_outbox (event, alert_id, payload) VALUES ('fleet_silent', alert, facts);
 END $$;
 COMMENT ON FUNCTION pgcron.tell_silence(timestamptz, timestamptz) IS 'Tells that no worker was alive from when until when, if any job is enabled.';
+
+-- With each beat. When a look is due it asks whether one could find anything, in terms that cost next to nothing; if not, that was the look.
+-- Whatever check_alerts or seal_audit would act on must make look_due true here. 0.75: the next beat may be too late.
+-- Audit entries whose transaction was a long one may lie below the newest hundred: notifiers look every five minutes whatever this says.
+CREATE FUNCTION pgcron.glance(OUT look_due boolean, OUT delivery_in double precision, OUT pings bigint)
+LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp SET enable_bitmapscan = off SET enable_seqscan = off SET enable_sort = off AS $$
+DECLARE
+  watch record;
+BEGIN
+  SELECT bit_xor(hashtextextended(j.id::text || j.ping_url, 0)) INTO pings FROM pgcron.cron_job j WHERE j.ping_url IS NOT NULL;
+  delivery_in := pgcron.delivery_in();
+  SELECT * INTO watch FROM pgcron.cron_watch
+   WHERE id = 1 AND (looked_at IS NULL OR looked_at <= clock_timestamp() - every_ms * interval '0.75 ms') FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    look_due := false;
+    RETURN;
+  END IF;
+  look_due := watch.looked_at IS NULL OR watch.looked_at < clock_timestamp() - watch.silent_after_ms * interval '1 ms';
+  IF NOT look_due THEN
+    look_due := EXISTS (SELECT FROM pgcron.cron_job j WHERE j.late_after_ms IS NOT NULL OR j.slow_after_ms IS NOT NULL
+        OR j.slow_factor IS NOT NULL OR j.must_succeed_every_ms IS NOT NULL)
+      OR EXISTS (SELECT FROM pgcron.cron_alert a WHERE a.resolved_at IS NULL AND a.kind IN ('late', 'slow', 'unsuccessful', 'no_worker'))
+      OR EXISTS (SELECT FROM pgcron.cron_miss m WHERE m.id > pgcron.uuid_v7_at(watch.looked_at - interval '1 min')
+        AND m.reason IN ('too_late', 'buffer_overflow', 'no_worker'))
+      OR EXISTS (SELECT FROM (SELECT a.id FROM pgcron.cron_audit a ORDER BY a.at DESC LIMIT 100) n
+        WHERE NOT EXISTS (SELECT FROM pgcron.cron_audit_seal s WHERE s.audit_id = n.id))
+      OR EXISTS (SELECT FROM pgcron.jobs_without_worker());
+  END IF;
+  IF NOT look_due THEN
+    UPDATE pgcron.cron_watch SET looked_at = clock_timestamp() WHERE id = 1;
+  END IF;
+END $$;
+COMMENT ON FUNCTION pgcron.glance() IS
+  'What a beat tells of notifications: whether somebody must look around, in how many seconds a delivery is due (NULL: none waits), and what the jobs'' ping URLs come to (NULL: none has one).';

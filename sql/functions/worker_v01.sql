@@ -61,7 +61,8 @@ COMMENT ON FUNCTION pgcron.register_worker(json, integer) IS
 CREATE FUNCTION pgcron.beat(p_worker uuid, p_handlers text[], p_queues text[], OUT at timestamptz, OUT state text,
   OUT lease_until timestamptz, OUT running uuid[], OUT route_queues text[], OUT route_handlers text[],
   OUT next_claim_at timestamptz, OUT plan_pending boolean, OUT reap_pending boolean, OUT paused boolean,
-  OUT cancels json, OUT requests_waiting integer, OUT has_rules boolean)
+  OUT cancels json, OUT requests_waiting integer, OUT has_rules boolean, OUT look_due boolean, OUT delivery_in double precision,
+  OUT pings bigint)
 LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -90,9 +91,10 @@ BEGIN
   SELECT count(*) INTO beat.requests_waiting FROM (
     SELECT FROM pgcron.cron_request r WHERE r.state = 'PENDING' AND r.run_after <= now_ LIMIT 1000) w;  -- for a gauge: more is many
   SELECT m.paused_at IS NOT NULL INTO beat.paused FROM pgcron.cron_meta m;
+  SELECT g.look_due, g.delivery_in, g.pings INTO beat.look_due, beat.delivery_in, beat.pings FROM pgcron.glance() g;
 END $$;
 COMMENT ON FUNCTION pgcron.beat(uuid, text[], text[]) IS
-  'Renews a worker''s lease and answers in one statement what it must know: its state, its runs, whom to cancel, its routes, who is to be reaped.';
+  'Renews a worker''s lease and answers in one statement what it must know: its state, its runs, whom to cancel, its routes, who is to be reaped, what there is to notify.';
 
 CREATE FUNCTION pgcron.leave(p_worker uuid) RETURNS void LANGUAGE sql SET search_path = pgcron, pg_catalog, pg_temp AS $$
   UPDATE pgcron.cron_worker SET state = 'GONE', ended_at = clock_timestamp() WHERE id = p_worker AND state IN ('LIVE', 'DRAINING');

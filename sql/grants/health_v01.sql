@@ -4,7 +4,7 @@ DECLARE
   made regprocedure;
 BEGIN
   FOR made IN SELECT oid FROM pg_proc WHERE pronamespace = 'pgcron'::regnamespace AND proname IN ('slowest_run',
-      'jobs_without_worker', 'alert_conditions', 'check_alerts', 'tell_silence', 'names_of', 'health_checks') LOOP
+      'jobs_without_worker', 'alert_conditions', 'check_alerts', 'glance', 'tell_silence', 'names_of', 'health_checks') LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pgcron_worker', made);
   END LOOP;

@@ -4,7 +4,7 @@ DECLARE
   made regprocedure;
 BEGIN
   FOR made IN SELECT oid FROM pg_proc WHERE pronamespace = 'pgcron'::regnamespace AND proname IN ('channel_address', 'tell_failures', 'tell_recoveries', 'ping_ends',
-      'acknowledge', 'mark_read', 'name_matches', 'dispatch_outbox', 'muted_until', 'delivery_backoff', 'take_deliveries', 'settle_delivery', 'look_around',
+      'acknowledge', 'mark_read', 'name_matches', 'dispatch_outbox', 'muted_until', 'delivery_backoff', 'take_deliveries', 'settle_delivery', 'look_around', 'delivery_in',
       'channel_id', 'add_channel', 'edit_channel', 'remove_channel', 'mute', 'unmute', 'retry_deliveries', 'test_channel',
       'cron_outbox_notify', 'cron_channel_before', 'cron_channel_audit') LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made);

@@ -15,7 +15,20 @@ from pgcron_py.cli import cli
 from pgcron_py.cli.failures import EXIT_CODES
 from pgcron_py.cli.reference import PAGES
 
-HEAVY = ("alembic", "croniter", "litestar", "psycopg", "pydantic", "rich", "sqlalchemy", "structlog", "uvicorn")
+HEAVY = (
+    "alembic",
+    "asyncio",
+    "croniter",
+    "hashlib",
+    "litestar",
+    "psycopg",
+    "pydantic",
+    "rich",
+    "sqlalchemy",
+    "ssl",
+    "structlog",
+    "uvicorn",
+)
 DOCS = Path(__file__).parents[2] / "docs"
 
 

@@ -7,6 +7,7 @@ import signal
 import psycopg
 import pytest
 
+from pgcron_py.cli.failures import UNAVAILABLE
 from support.fleet import Fleet, is_alive, wait_for
 
 ALL_KINDS = """
@@ -336,7 +337,7 @@ def test_a_copied_database_is_refused_until_it_is_adopted(fleet: Fleet) -> None:
     fleet.app("")
     fleet.do("UPDATE pgcron.cron_meta SET system_identifier = '1'")
     worker = fleet.start(ready=False)
-    assert worker.process.wait(20) == 1
+    assert worker.process.wait(20) == UNAVAILABLE
     assert "pgcron db adopt" in worker.log
 
 
@@ -344,14 +345,14 @@ def test_a_database_of_another_schema_version_is_refused(fleet: Fleet) -> None:
     fleet.app("")
     fleet.do("UPDATE pgcron.cron_meta SET schema_version = 99, min_worker_schema = 99")
     worker = fleet.start(ready=False)
-    assert worker.process.wait(20) == 1
+    assert worker.process.wait(20) == UNAVAILABLE
     assert "too new" in worker.log
 
 
 def test_a_database_without_the_schema_is_refused(fleet: Fleet, empty_db_url: str) -> None:
     fleet.app("")
     worker = fleet.start(ready=False, url=empty_db_url)
-    assert worker.process.wait(20) == 1
+    assert worker.process.wait(20) == UNAVAILABLE
     assert "pgcron db upgrade" in worker.log
 
 

@@ -9,4 +9,6 @@ if __name__ == "__main__":
     try:
         worker()
     except PgCronError as error:
-        sys.exit(f"Error: {error}" + (f"\n  hint: {error.hint}" if error.hint else ""))
+        from pgcron_py.cli.failures import report, wants_debug
+
+        sys.exit(report(error, wants_debug()))

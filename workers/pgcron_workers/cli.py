@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import sys
-
 import click
 
-from pgcron_py.app.dsn import checked_url
 from pgcron_py.errors import InvalidArguments
-from pgcron_py.settings import Settings, load_settings
+from pgcron_py.settings import load_settings
 from pgcron_workers.builtins import builtins_of
-from pgcron_workers.health import reported
-from pgcron_workers.logs import configured_log
-from pgcron_workers.process import Supervisor, WorkerConfig
+from pgcron_workers.config import Launch, WorkerConfig
+from pgcron_workers.supervise import launch
 
 
 @click.command()
@@ -57,22 +51,12 @@ def worker(**flags: object) -> None:
     if settings.app is None:
         raise InvalidArguments("app is not set", hint="give --app MODULE[:ATTR] or set PGCRON_APP")
     config = WorkerConfig(
-        checked_url(settings.database_url), settings.app, settings.concurrency, settings.processes, settings.cancel_grace, settings.queues,
+        settings.database_url, settings.app, settings.concurrency, settings.processes, settings.cancel_grace, settings.queues,
         settings.lease_ttl, settings.beat, settings.shutdown_grace, settings.log_level, settings.log_retention_days, builtins_of(settings),
     )  # fmt: skip
-    supervise(config, settings)
+    launch(Launch(config, settings.log_format, settings.health_host, settings.health_port, _is_debugging()))
 
 
-def supervise(config: WorkerConfig, settings: Settings) -> None:
-    log = configured_log(config.log_level, settings.log_format)
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)  # a claim makes thousands of objects, of which none is a cycle
-
-    async def main() -> int:
-        supervisor = Supervisor(config, log)
-        async with reported(
-            supervisor, host=settings.health_host, port=settings.health_port, lease_ttl=config.lease_ttl
-        ):
-            return await supervisor.run()
-
-    sys.exit(asyncio.run(main()))
+def _is_debugging() -> bool:
+    """`pgcron --debug worker`; PGCRON_DEBUG is looked at when there is an error."""
+    return bool(getattr(click.get_current_context().obj, "debug", False))

@@ -41,6 +41,7 @@ class Heartbeat:
         self._reaper_alarm, self._log, self._queues = reaper_alarm, log, queues
         self._on_dead, self._on_drain = on_dead, on_drain
         self._was_paused = False
+        self.on_glance: Callable[[workers.Glance], None] = lambda _: None
         self.requests_waiting = 0  # in the whole fleet, at the last beat
 
     async def run_once(self, connection: Connection) -> float:
@@ -65,6 +66,7 @@ class Heartbeat:
         self._was_paused = self._claimer.is_paused = beat.paused
         self.requests_waiting = beat.requests_waiting
         self._claimer.offer(beat.view)
+        self.on_glance(beat.glance)
         if beat.reap_pending:
             self._reaper_alarm.ring()
 

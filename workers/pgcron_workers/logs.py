@@ -5,14 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 
-if (
-    "rich" not in sys.modules
-):  # which structlog would import, with pygments, for traces in colour: 4 MiB of every worker
-    sys.modules["rich"] = None  # type: ignore[assignment]  # how Python marks what can't be had
-    import structlog
+from pgcron_workers.leaving_out import left_out
 
-    del sys.modules["rich"]
-else:
+with left_out("rich", "greenlet"):  # for traces in colour, with pygments, and for servers of other kinds: 4 MiB
     import structlog
 from structlog.typing import FilteringBoundLogger
 

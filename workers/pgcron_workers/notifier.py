@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
@@ -18,12 +19,14 @@ from pgcron_py.domain.job import Job, NewRun
 from pgcron_py.domain.words import JobId, Reason, Status
 from pgcron_py.storage import notifications
 from pgcron_py.storage.notifications import Delivery
+from pgcron_py.storage.workers import Glance
 from pgcron_workers.loop import Alarm
 from pgcron_workers.observer import Observer
 from pgcron_workers.sender import Sender
 from pgcron_workers.session import Session
 
-EVERY = 15.0  # seconds between rounds that nobody asked for, more or less
+EVERY = 15.0  # seconds between looks while no beat says whether one is needed, more or less
+ANYHOW = 300.0  # seconds between looks whatever the beats say
 SOONEST = 1.0  # what is due now and was not taken belongs to somebody: don't ask in a circle
 AT_ONCE = 16  # deliveries on their way at a time
 STARTS_KEPT = 1000
@@ -33,6 +36,7 @@ class Notifier(Observer):
     """Of each lane (a channel, or the pings of a job) at most one is on its way: a receiver that hangs delays its own messages only.
 
     The ends of runs are pinged from the database, at least once; their starts from here, at most once: a late one would be wrong.
+    While the beats say that there is nothing to do, it asks the database nothing.
     """
 
     name = "notifier"
@@ -44,10 +48,29 @@ class Notifier(Observer):
         self._sent: list[tuple[Delivery, str | None]] = []
         self._starts: deque[tuple[JobId, dict[str, Any]]] = deque(maxlen=STARTS_KEPT)
         self._pinged: dict[JobId, str] = {}
-        self._next_look = 0.0
+        self._pings: int | None = None  # what the ping URLs came to when they were read
+        self._last_look = time.monotonic()
+        self._next_look, self._next_take = self._last_look + EVERY, math.inf
         self._idle = asyncio.Event()
 
     # -- what the other duties tell
+
+    def ring(self) -> None:
+        """Something is due."""
+        self._next_take = 0.0
+        self.alarm.ring()
+
+    def told(self, glance: Glance) -> None:
+        """A beat knows whether there is anything to do."""
+        now = time.monotonic()
+        if glance.look_due or glance.pings != self._pings or now - self._last_look > ANYHOW:
+            self._pings, self._next_look = glance.pings, now
+        elif self._next_look > now:
+            self._next_look = now + EVERY * random.uniform(1, 1.2)
+        if glance.delivery_in is not None:
+            self._next_take = min(self._next_take, now + max(glance.delivery_in, 0))
+        if min(self._next_look, self._next_take) <= now:
+            self.alarm.ring()
 
     def claimed(self, now: datetime, runs: Iterable[tuple[Job, NewRun]]) -> None:
         if not self._pinged:
@@ -60,25 +83,40 @@ class Notifier(Observer):
 
     def ended(self, status: Status, reason: Reason | None, duration_ms: int | None) -> None:
         if self._pinged:
-            self.alarm.ring()
+            self.ring()
 
     # -- rounds
 
     async def run_once(self) -> float:
         await self._settle()
-        seconds: float | None = 0.0  # somebody rang: something is due
         if time.monotonic() >= self._next_look:
             self._pinged, seconds = await self._session.run(notifications.look)
-            self._next_look = time.monotonic() + EVERY * random.uniform(1, 1.2)
+            self._last_look = time.monotonic()
+            self._next_look = self._last_look + EVERY * random.uniform(1, 1.2)
+            self._expect(seconds, 0)
         self._send_starts()
-        if seconds is not None and seconds <= 0:
-            if await self._take():
-                return 0
-            seconds = await self._session.run(notifications.seconds_to_next)
+        if time.monotonic() >= self._next_take and await self._take_due():
+            return 0
         if not self._on_their_way and not self._sent:
             self._idle.set()
-        pause = self._next_look - time.monotonic()
-        return pause if seconds is None else min(pause, max(seconds, SOONEST))
+        return max(min(self._next_look, self._next_take) - time.monotonic(), 0.001)
+
+    async def _take_due(self) -> bool:
+        """Whether there may be more."""
+        self._next_take = math.inf  # before the question: who rings meanwhile is heard
+        try:
+            if await self._take():
+                self._next_take = 0.0
+                return True
+            self._expect(await self._session.run(notifications.seconds_to_next), SOONEST)
+        except BaseException:
+            self._next_take = 0.0
+            raise
+        return False
+
+    def _expect(self, seconds: float | None, soonest: float) -> None:
+        if seconds is not None:
+            self._next_take = min(self._next_take, time.monotonic() + max(seconds, soonest))
 
     async def _settle(self) -> None:
         while self._sent:
@@ -117,7 +155,7 @@ class Notifier(Observer):
 
         def over(_: asyncio.Task[None]) -> None:
             del self._on_their_way[lane]
-            self.alarm.ring()
+            self.ring()
 
         task.add_done_callback(over)
 
@@ -131,7 +169,7 @@ class Notifier(Observer):
     async def finished(self) -> None:
         """When everything that is due has been sent and settled."""
         self._idle.clear()
-        self.alarm.ring()
+        self.ring()
         await self._idle.wait()
 
     async def close(self) -> None:

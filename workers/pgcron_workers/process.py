@@ -6,8 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -24,7 +22,9 @@ from pgcron_py.storage import claims, guards, runs, workers
 from pgcron_py.storage.sqlstates import RETRIED_SQLSTATES, translated
 from pgcron_workers.book import Book
 from pgcron_workers.claimer import Claimer
+from pgcron_workers.config import WorkerConfig
 from pgcron_workers.executors.base import Application
+from pgcron_workers.executors.newborn import Newborn
 from pgcron_workers.executors.pool import ExecutorPool
 from pgcron_workers.heartbeat import Heartbeat
 from pgcron_workers.lease import Lease
@@ -44,28 +44,10 @@ from pgcron_workers.vitals import Vitals
 OWN_CONNECTIONS = 9  # claim, record, output, listen, notify; and, opened when needed, to claim much, to reap, to end backends and to purge
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerConfig:
-    """What a worker needs to know. Times in seconds. builtins: what the handlers that come with pgcron may do."""
-
-    database_url: str
-    app: str
-    concurrency: int = 100
-    processes: int = 4
-    cancel_grace: float = 2.0
-    queues: list[str] | None = None
-    lease_ttl: float = 30.0
-    beat: float = 6.0
-    shutdown_grace: float = 30.0
-    log_level: str = "info"
-    log_retention_days: int = 90
-    builtins: Mapping[str, Any] = field(default_factory=dict)
-
-
 class Supervisor:
     """One worker: sessions, duties, an executor, from registration to leaving."""
 
-    def __init__(self, config: WorkerConfig, log: FilteringBoundLogger) -> None:
+    def __init__(self, config: WorkerConfig, log: FilteringBoundLogger, newborn: Newborn | None = None) -> None:
         self._config, self._log = config, log
         self._watch = DatabaseWatch(log)
         warm_ups: dict[str, Use | None] = {
@@ -86,6 +68,7 @@ class Supervisor:
             },
             log,
             self._end_backend,
+            newborn,
         )
         self._wire()
         self._application: Application | None = None
@@ -112,8 +95,9 @@ class Supervisor:
             interval=config.beat, queues=config.queues, on_dead=self._declared_dead, on_drain=self._drain_from_afar,
         )  # fmt: skip
         self._notifier = Notifier(self._sessions["notify"], Sender(log), log)
+        self._heartbeat.on_glance = self._notifier.told
         self._listener = Listener(
-            self._sessions["listen"], self._heartbeat, self._claimer, self._watch, log, self._notifier.alarm.ring
+            self._sessions["listen"], self._heartbeat, self._claimer, self._watch, log, self._notifier.ring
         )
         self._executor.on_end = self._recorder.ended
         self._executor.on_output(self._output.received)

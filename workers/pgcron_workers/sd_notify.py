@@ -7,8 +7,13 @@ import socket
 import time
 from collections.abc import MutableMapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from pgcron_workers.vitals import Vitals
+if TYPE_CHECKING:
+    from pgcron_workers.vitals import Vitals
+
+VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+"""Executors must not have them, and speak for this service."""
 
 
 class Notifier:
@@ -22,10 +27,10 @@ class Notifier:
 
     @classmethod
     def from_environment(cls, environment: MutableMapping[str, str]) -> Notifier:
-        """Takes the variables out: executors must not speak for this service."""
-        address = environment.pop("NOTIFY_SOCKET", None)
-        patience, for_pid = environment.pop("WATCHDOG_USEC", ""), environment.pop("WATCHDOG_PID", "")
-        is_mine = patience.isdigit() and int(patience) > 0 and for_pid in ("", str(os.getpid()))
+        """Takes the variables out."""
+        address, patience, for_pid = (environment.pop(name, None) for name in VARIABLES)
+        patience = patience or ""
+        is_mine = patience.isdigit() and int(patience) > 0 and for_pid in (None, "", str(os.getpid()))
         return cls(address, int(patience) / 1e6 if is_mine else None)
 
     @property

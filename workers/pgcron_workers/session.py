@@ -124,6 +124,7 @@ class Session:
 
     async def rest(self, connection: Connection) -> None:
         """A use of the connection when its duty has nothing to do: makes old plans anew (see _planned_anew)."""
+        self._uses -= 1  # a round that only rests is none: who idles for hours has nothing to plan anew
         if self._uses >= self._replan_at:
             await self._planned_anew(connection, self._warm_up or _nothing)
 

@@ -80,6 +80,15 @@ class RunEnd(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type"
 class ApplicationFailed(PgCronError):
     """The application could not be loaded."""
 
+    def __init__(self, message: str, *, hint: str | None = None, trace: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        if trace:
+            self.add_note(trace)
+
+    @property
+    def details(self) -> str:
+        return "\n".join([str(self), *getattr(self, "__notes__", ())])
+
 
 class Executor(Protocol):
     """Performs runs somewhere else. Each submitted run ends in exactly one call of `on_end`."""

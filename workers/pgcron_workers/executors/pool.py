@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from pgcron_py.domain.words import Reason, RunId, WorkerId
 from pgcron_workers.executors.base import Application, Order, RunEnd
+from pgcron_workers.executors.newborn import Newborn
 from pgcron_workers.executors.process import ProcessExecutor
 from pgcron_workers.executors.sync_pool import SyncPool
 
@@ -18,9 +19,10 @@ class ExecutorPool:
     """on_end: called once for each submitted run. on_restarted: the application was loaded again after a crash."""
 
     def __init__(
-        self, config: dict[str, Any], log: FilteringBoundLogger, end_backend: Callable[[RunId], Awaitable[None]]
-    ) -> None:
-        self._async = ProcessExecutor(config, log, end_backend)
+        self, config: dict[str, Any], log: FilteringBoundLogger, end_backend: Callable[[RunId], Awaitable[None]],
+        newborn: Newborn | None = None,
+    ) -> None:  # fmt: skip
+        self._async = ProcessExecutor(config, log, end_backend, newborn)
         self._sync = SyncPool(config, log, end_backend)
         self._is_async: dict[str, bool] = {}
         self._sync_start: asyncio.Task[None] | None = None

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -23,6 +21,7 @@ from pgcron_py.domain.declaration import JobDeclaration
 from pgcron_py.domain.words import Reason, RunId, Status, WorkerId
 from pgcron_workers.executors.base import Application, ApplicationFailed, Order, RunEnd
 from pgcron_workers.executors.frames import Decoder, Message, encode
+from pgcron_workers.executors.newborn import Newborn, born
 from pgcron_workers.executors.stepping import Marker
 from pgcron_workers.executors.wire import BelongsTo, Cancel, Failed, Go, Hello, Never, Output, Ready, Stop, Told
 
@@ -33,8 +32,9 @@ class ProcessExecutor:
     """end_backend: ends the backend that carries a transactional run."""
 
     def __init__(
-        self, config: dict[str, Any], log: FilteringBoundLogger, end_backend: Callable[[RunId], Awaitable[None]]
-    ) -> None:
+        self, config: dict[str, Any], log: FilteringBoundLogger, end_backend: Callable[[RunId], Awaitable[None]],
+        newborn: Newborn | None = None,
+    ) -> None:  # fmt: skip
         self.on_end: Callable[[RunEnd], None] = lambda end: None
         self.on_output: Callable[[list[Message]], None] = lambda news: None
         self.on_restarted: Callable[[Application], None] = lambda application: None
@@ -42,7 +42,8 @@ class ProcessExecutor:
         self._log = log
         self._end_backend = end_backend
         self._grace: float = config["cancel_grace"]
-        self._marker, self._marker_fd = Marker.made()
+        self._newborn = newborn
+        self._marker, self._marker_fd = newborn.marker if newborn else Marker.made()
         self._running: dict[RunId, Order] = {}
         self._asked: dict[RunId, Reason] = {}
         self._timers: dict[RunId, asyncio.TimerHandle] = {}
@@ -66,14 +67,9 @@ class ProcessExecutor:
         return self._process.pid if self._process else None
 
     async def start(self) -> Application:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - fork and exec take a millisecond, once
-                [sys.executable, "-m", "pgcron_workers.executors.child", str(theirs.fileno()), str(self._marker_fd)],
-                pass_fds=[theirs.fileno(), self._marker_fd],
-                stdin=subprocess.DEVNULL,
-            )
-        reader, writer = await asyncio.open_connection(sock=ours)
+        newborn, self._newborn = self._newborn or born((self._marker, self._marker_fd)), None
+        self._process = newborn.process
+        reader, writer = await asyncio.open_connection(sock=newborn.channel)
         writer.write(encode([self._config]))
         decoder = Decoder[Told](Told)  # type: ignore[arg-type]  # a union is no type to mypy
         hello = await self._hello(reader, decoder)
@@ -92,8 +88,7 @@ class ProcessExecutor:
                         if isinstance(message, Hello):
                             return message
                         assert isinstance(message, Failed)
-                        trace = f"\n{message.trace}" if message.trace else ""
-                        raise ApplicationFailed(message.error + trace, hint=message.hint)
+                        raise ApplicationFailed(message.error, hint=message.hint, trace=message.trace)
         except TimeoutError:
             self._signal(signal.SIGKILL)
             raise ApplicationFailed(f"the application took more than {START_LIMIT:g} s to import") from None
@@ -253,7 +248,8 @@ class ProcessExecutor:
             try:
                 application = await self.start()
             except (ApplicationFailed, OSError) as error:
-                self._log.error("executor_not_started", error=str(error))
+                details = error.details if isinstance(error, ApplicationFailed) else str(error)
+                self._log.error("executor_not_started", error=details)
                 self._give_up_held(str(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
