@@ -33,7 +33,7 @@ from pgcron_workers.executors.transactions import (
     must_be_in_transaction,
     must_not_be_over,
 )
-from pgcron_workers.tracing import spanned
+from pgcron_workers.tracing import is_wanted, spanned
 
 
 class Runner:
@@ -91,17 +91,24 @@ class Runner:
         return self._instances[key]
 
     async def perform_async(self, run: LiveRun) -> RunEnd:
+        if not is_wanted():
+            return await self._perform_async(run)
         with spanned(run.order) as told:
             return told(await self._perform_async(run))
 
     async def _perform_async(self, run: LiveRun) -> RunEnd:
-        with _timed_out_after(run, asyncio.get_running_loop()):
-            try:
-                if run.handler.transactional:
-                    return await self._transactional_async(run)
-                return success(run, await self._stepped(run))
-            except BaseException as error:
-                return ended(run, error)
+        timer = None
+        if (limit := run.order.timeout_ms) is not None:
+            timer = asyncio.get_running_loop().call_later(limit / 1000, run.stop, Reason.TIMEOUT)
+        try:
+            if run.handler.transactional:
+                return await self._transactional_async(run)
+            return success(run, await self._stepped(run))
+        except BaseException as error:
+            return ended(run, error)
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _stepped(self, run: LiveRun) -> Awaitable[Any]:
         """The handler's coroutine, its steps marked where the supervisor sees them."""
@@ -206,15 +213,3 @@ def _savepoint_kept() -> Iterator[None]:
 def _same_transaction(before: Any, after: Any) -> None:
     if before is None or after is None or before[-1] != after[0]:
         raise TransactionBroken(BROKEN_HINT)
-
-
-@contextmanager
-def _timed_out_after(run: LiveRun, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    if run.order.timeout_ms is None:
-        yield
-        return
-    timer = loop.call_later(run.order.timeout_ms / 1000, run.stop, Reason.TIMEOUT)
-    try:
-        yield
-    finally:
-        timer.cancel()
