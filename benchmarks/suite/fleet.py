@@ -16,8 +16,9 @@ CONNECTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'pgcron%%'"
 )
 EVERY_SECOND = "INSERT INTO pgcron.cron_job (name, schedule, handler) SELECT 'job ' || n, '* * * * * *', 'timed' FROM generate_series(1, %s) n"
-LOOK, LOCK = r"FROM pgcron\.look\(", r"SKIP LOCKED\) locked"
 STATEMENT = r"LOG:  duration: [\d.]+ ms  (?:execute|statement)"
+# In the text of a statement that was executed: its lines follow, each after a tab.
+LOOK, LOCK = (rf"{STATEMENT}.*(?:\n\t.*)*?{text}" for text in (r"FROM pgcron\.look\(", r"SKIP LOCKED\) locked"))
 
 
 def many_workers(system: PgCronPy, floor: Database, scale: Scale) -> Iterator[Measurement]:

@@ -167,12 +167,12 @@ class Starter:
         self.told.append("forget")
 
 
-def claim_ahead(stage: Stage, actor: Actor, at: datetime) -> tuple[int, list[str], Book]:
+def claim_ahead(stage: Stage, actor: Actor, at: datetime) -> tuple[int | None, list[str], Book]:
     book, starter = Book(), Starter()
     claiming = Claiming(book, DatabaseClock(), SILENT, starter)
     claiming.worker_id = stage.worker()
 
-    async def steps(connection: psycopg.AsyncConnection) -> int:
+    async def steps(connection: psycopg.AsyncConnection) -> int | None:
         view = await claims.look(connection, [HANDLER], None)
         return await claiming.claim_ahead(connection, [(view, 300)], at)
 
@@ -190,7 +190,7 @@ def test_runs_of_a_claim_that_gave_way_are_forgotten(stage: Stage) -> None:
     stage.do("CREATE FUNCTION pgcron.pauses() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN UPDATE pgcron.cron_meta SET paused_at = clock_timestamp(); RETURN NULL; END $$")  # fmt: skip
     stage.do("CREATE TRIGGER pauses AFTER INSERT ON pgcron.cron_log EXECUTE FUNCTION pgcron.pauses()")
     claimed, told, book = claim_ahead(stage, stage.actor(), at)
-    assert (claimed, told, book.runs) == (0, ["ready 1", "forget"], {})
+    assert (claimed, told, book.runs) == (None, ["ready 1", "forget"], {})
     assert stage.rows("SELECT FROM pgcron.cron_log") == []
 
 
@@ -198,7 +198,7 @@ def test_runs_of_a_claim_that_the_database_refused_are_forgotten_and_the_jobs_ar
     at = instant_of(stage, stage.job(due=-SOON))
     stage.do("ALTER TABLE pgcron.cron_log ADD CONSTRAINT refused CHECK (false)")
     claimed, told, book = claim_ahead(stage, stage.actor(), at)
-    assert (claimed, told, book.runs) == (0, ["forget"], {})
+    assert (claimed, told, book.runs) == (None, ["forget"], {})
     assert stage.row("SELECT running_count, next_run_at FROM pgcron.cron_job") == {
         "running_count": 0,
         "next_run_at": at,

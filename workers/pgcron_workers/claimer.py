@@ -39,6 +39,9 @@ BACKOFF_FIRST, BACKOFF_MOST = 0.001, 0.5  # somebody else holds what is due
 # Seconds before a due instant at which its claim begins: for the first run, for each other, and at most: that long an edit may wait.
 # Times a factor that is learnt: networks and machines differ.
 LEAD_FIRST, LEAD_EACH, LEAD_MOST = 0.006, 0.00012, 0.3
+# A worker that others forestalled leaves them some time after the next instants, twice as much each time, unless more is due then than one
+# is likely to take: of fifty workers a few rush for an occurrence. Some try all the same, so that it isn't always the same ones.
+DEFERENCE_FIRST, DEFERENCE_MOST, FEW_DUE, TRIES_ALL_THE_SAME = 0.01, 0.5, 20, 0.1
 FACTOR_FIRST, FACTOR_LEAST, FACTOR_MOST = 4.0, 0.7, 20.0
 
 
@@ -80,6 +83,8 @@ class Claimer:
         self._due_then = 1  # how many jobs that instant is known to have
         self._tried_ahead: datetime | None = None
         self._factor = FACTOR_FIRST
+        self._deference = self._waits = 0.0  # seconds, see DEFERENCE_FIRST; and for this instant
+        self._patient_for: datetime | None = None
         self._backoff = BACKOFF_FIRST
         self._gathered = False
         self._is_burst = False  # there was more than fitted in the last claims
@@ -131,12 +136,37 @@ class Claimer:
         if view.plan_pending and await self._planner.run_once(connection):
             await self._look(connection)
             return 0
-        seconds = self._seconds_until(view)
+        patience = self._patience(view)
+        seconds = self._seconds_until(view) + patience
         if seconds <= 0.0005:
-            return await self._take(connection, view)
-        if seconds <= self._lead(view) and self._tried_ahead != view.next_claim_at and not view.has_rules:
+            return await self._take_what_is_left(connection) if patience else await self._take(connection, view)
+        if seconds <= self._lead(view) and self._may_claim_ahead(view):
             return await self._take_ahead(connection, view)
         return await self._prepare(connection, view, seconds)
+
+    def _patience(self, view: claims.View) -> float:
+        """Seconds after the next due instant that this worker leaves to others."""
+        if self._patient_for != view.next_claim_at:
+            self._patient_for = view.next_claim_at
+            self._waits = 0.0 if random.random() < TRIES_ALL_THE_SAME else self._deference * random.uniform(0.5, 1)
+        is_much = self._prepared_for == view.next_claim_at and self._due_then > FEW_DUE
+        return 0.0 if is_much or view.has_rules else self._waits
+
+    def _defer(self) -> None:
+        """Others were quicker."""
+        self._deference = min(max(2 * self._deference, DEFERENCE_FIRST), DEFERENCE_MOST)
+
+    async def _take_what_is_left(self, connection: AsyncConnection) -> float:
+        self._waits = 0.0
+        view = await self._look(connection)
+        if self._seconds_until(view) <= 0:
+            return await self._take(connection, view)
+        self._defer()
+        return 0
+
+    def _may_claim_ahead(self, view: claims.View) -> bool:
+        is_possible = not view.has_rules and self._tried_ahead != view.next_claim_at and not self._patience(view)
+        return is_possible and (self._free_slots(True) > 0 or self._free_slots(False) > 0)
 
     async def _take_named(self, connection: AsyncConnection) -> None:
         """Before anything is looked for: most often somebody asked for a run, and waits for it."""
@@ -175,8 +205,8 @@ class Claimer:
         if seconds > 0.1 and self._prepared_for != view.next_claim_at:
             await self._session.rest(connection)
             await self._compute_what_follows(connection, view)
-        lead = 0 if self._tried_ahead == view.next_claim_at or view.has_rules else self._lead(view)
-        return max(self._seconds_until(view) - lead, 0.0002)
+        lead = self._lead(view) if self._may_claim_ahead(view) else 0
+        return max(self._seconds_until(view) + self._patience(view) - lead, 0.0002)
 
     async def _compute_what_follows(self, connection: AsyncConnection, view: claims.View) -> None:
         self._prepared_for = view.next_claim_at
@@ -203,7 +233,12 @@ class Claimer:
             for is_async in (True, False)
             if (part := self._routes_of(view, is_async)).route_handlers and (slots := self._free_slots(is_async)) > 0
         ]
-        if claimed := await self.claiming.claim_ahead(connection, kinds, at):
+        claimed = await self.claiming.claim_ahead(connection, kinds, at)
+        if claimed == 0:
+            self._defer()
+            self._waits = self._deference * random.uniform(0.5, 1)
+        elif claimed:
+            self._deference = 0.0
             needed = self.claiming.took / _work(claimed)
             self._factor = min(max(1.2 * needed, 0.8 * self._factor, FACTOR_LEAST), FACTOR_MOST)
             self._took, self._backoff = time.monotonic(), BACKOFF_FIRST
@@ -224,7 +259,7 @@ class Claimer:
             return 0
         await self._look(connection)
         if any(taken is Taken.SOME for taken in rounds):
-            self._backoff = BACKOFF_FIRST
+            self._backoff, self._deference = BACKOFF_FIRST, 0.0
             return 0
         if any(taken is Taken.GATHERING for taken in rounds):
             return GATHER

@@ -134,9 +134,9 @@ class Claiming:
 
     async def claim_ahead(
         self, connection: AsyncConnection, kinds: Sequence[tuple[claims.View, int]], at: datetime
-    ) -> int:
+    ) -> int | None:
         """Claims what is due at an instant to come, and begins it then: everything is done before, the claim is written and
-        the executor is ready, but for the COMMIT. How many runs began; 0 too when people did something that comes first.
+        the executor is ready, but for the COMMIT. How many runs began; None when people did something that comes first.
 
         kinds: routes, and how many runs of theirs there is room for.
         """
@@ -162,7 +162,7 @@ class Claiming:
                 self._starter.begin_ready()
         except (_Refused, psycopg.errors.SerializationFailure):
             self._starter.forget_ready()
-            return 0
+            return None
         except BaseException:
             self._starter.forget_ready()
             raise
