@@ -30,8 +30,9 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(hashtextextended('pgcron claims', 0));
   PERFORM 1 FROM pgcron.cron_worker w JOIN pgcron.cron_lease l ON l.worker_id = w.id
-    WHERE w.id = p_worker AND w.state = 'LIVE' AND l.lease_until > clock_timestamp() FOR SHARE OF w;
-  IF NOT FOUND OR EXISTS (SELECT FROM pgcron.cron_meta m WHERE m.paused_at IS NOT NULL) OR pgcron.has_rules() THEN
+    WHERE w.id = p_worker AND w.state = 'LIVE' AND l.lease_until > clock_timestamp()
+      AND (SELECT m.paused_at FROM pgcron.cron_meta m) IS NULL AND NOT pgcron.has_rules() FOR SHARE OF w;
+  IF NOT FOUND THEN
     RETURN;
   END IF;
   FOR job IN

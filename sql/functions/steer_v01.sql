@@ -96,8 +96,10 @@ DECLARE
   job uuid := pgcron.job_id(p_name);
   request uuid;
 BEGIN
-  PERFORM 1 FROM pgcron.cron_job WHERE id = job FOR NO KEY UPDATE;
-  SELECT id INTO request FROM pgcron.cron_request WHERE job_id = job AND idempotency_key = p_idempotency_key;
+  IF p_idempotency_key IS NOT NULL THEN
+    PERFORM 1 FROM pgcron.cron_job WHERE id = job FOR NO KEY UPDATE;
+    SELECT id INTO request FROM pgcron.cron_request WHERE job_id = job AND idempotency_key = p_idempotency_key;
+  END IF;
   IF request IS NULL THEN
     INSERT INTO pgcron.cron_request (job_id, cause, requested_by, args, idempotency_key, overlap_policy)
     VALUES (job, 'manual', pgcron.actor(), p_args, p_idempotency_key, p_overlap) RETURNING id INTO request;

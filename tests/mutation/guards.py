@@ -134,7 +134,7 @@ GUARDS = (
     ),
     Guard(
         "asked: not while the fleet is paused", "sql/functions/claim_v*.sql",
-        "IF NOT FOUND OR EXISTS (SELECT FROM pgcron.cron_meta m WHERE m.paused_at IS NOT NULL) OR", "IF NOT FOUND OR",
+        "(SELECT m.paused_at FROM pgcron.cron_meta m) IS NULL", "true",
         (f"{ASKED}::test_what_needs_a_decision_is_left_to_the_claim",),
     ),
     Guard(
@@ -154,7 +154,7 @@ GUARDS = (
     ),
     Guard(
         "asked: nobody buries the worker meanwhile, and a dead one claims nothing", "sql/functions/claim_v*.sql",
-        "w.state = 'LIVE' AND l.lease_until > clock_timestamp() FOR SHARE OF w", "true",
+        "w.state = 'LIVE' AND l.lease_until > clock_timestamp()", "true",
         (f"{ASKED}::test_what_needs_a_decision_is_left_to_the_claim",),
     ),
     Guard(

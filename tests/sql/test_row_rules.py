@@ -73,7 +73,7 @@ def source_of(stage: Stage, table: str) -> str:
 
 @TABLES
 def test_every_rule_is_tried_here(stage: Stage, table: str, breaks: dict[str, str]) -> None:
-    assert set(re.findall(rf"\('({table}_\w+)'", source_of(stage, table))) == set(breaks)
+    assert set(re.findall(rf"THEN\s+'({table}_\w+)'", source_of(stage, table))) == set(breaks)
 
 
 @TABLES
