@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.fleet import Fleet, wait_for
-from support.meter import Meter, metered
+from support.meter import metered
 
 WORKERS, OCCURRENCES = 6, 6
 CLAIM = "pgcron worker claim"
