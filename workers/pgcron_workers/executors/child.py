@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -63,7 +64,7 @@ class Child:
         self._tasks: set[asyncio.Task[None]] = set()
         self._news: deque[Output] = deque()
         self._outputs = Outputs(self._tell)
-        self._ready: list[LiveRun | RunEnd] = []
+        self._gate: asyncio.Future[None] | None = None
 
     async def serve(self) -> NoReturn:
         while data := await self._loop.sock_recv(self._channel, 1 << 18):
@@ -74,15 +75,15 @@ class Child:
     def _handle(self, message: Asked) -> None:
         match message:
             case Order():
-                self._begin(self._made(message))
+                self._begin(message)
             case Ready():
-                self._ready += map(self._made, message.orders)
+                self._gate = self._gate or self._loop.create_future()
+                for order in message.orders:
+                    self._begin(order, self._gate)
             case Go():
-                ready, self._ready = self._ready, []
-                for made in ready:
-                    self._begin(made, in_a_crowd=len(ready) > 1)
+                self._open(lambda gate: gate.set_result(None))
             case Never():
-                self._ready = []
+                self._open(lambda gate: gate.cancel())
             case Cancel():
                 for run_id in message.run_ids:
                     if (run := self._runs.get(RunId(run_id))) is not None:
@@ -94,25 +95,42 @@ class Child:
                 tracing.flush()
                 os._exit(0)
 
-    def _made(self, order: Order) -> LiveRun | RunEnd:
-        try:
-            return self._runner.prepare(order)
-        except Exception as error:
-            return failed_to_begin(order, error)
+    def _open(self, how: Callable[[asyncio.Future[None]], object]) -> None:
+        gate, self._gate = self._gate, None
+        if gate is not None:
+            how(gate)
 
-    def _begin(self, made: LiveRun | RunEnd, *, in_a_crowd: bool = False) -> None:
-        """in_a_crowd: others begin at the same instant."""
-        if isinstance(made, RunEnd):
-            self._send(made)
+    def _begin(self, order: Order, gate: asyncio.Future[None] | None = None) -> None:
+        """gate: before which it waits, made ready, with others that begin at the same instant."""
+        try:
+            run = self._runner.prepare(order)
+        except Exception as error:
+            self._can_not_begin(failed_to_begin(order, error), gate)
             return
-        made.in_a_crowd = in_a_crowd
-        self._runs[made.order.run_id] = made
-        output = self._outputs.open(made.order.run_id)
-        output.serve(made)
-        task = self._loop.create_task(self._perform(made), context=context_of(output))
-        made.on_stop = task.cancel
+        run.in_a_crowd = gate is not None
+        self._runs[run.order.run_id] = run
+        output = self._outputs.open(run.order.run_id)
+        output.serve(run)
+        work = self._perform(run) if gate is None else self._perform_behind(gate, run)
+        task = self._loop.create_task(work, context=context_of(output))
+        run.on_stop = task.cancel
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _can_not_begin(self, end: RunEnd, gate: asyncio.Future[None] | None) -> None:
+        if gate is None:
+            self._send(end)
+        else:
+            gate.add_done_callback(lambda opened: None if opened.cancelled() else self._send(end))
+
+    async def _perform_behind(self, gate: asyncio.Future[None], run: LiveRun) -> None:
+        try:
+            await gate
+        except asyncio.CancelledError:  # its claim came to nothing
+            self._runs.pop(run.order.run_id, None)
+            self._outputs.closed(run.order.run_id)
+        else:
+            await self._perform(run)
 
     async def _perform(self, run: LiveRun) -> None:
         run.begins()
