@@ -342,7 +342,7 @@ GUARDS = (
     ),
     Guard(
         "notify: one worker looks at a time", "sql/functions/watch_v*.sql",
-        " * interval '0.9 ms') FOR UPDATE SKIP LOCKED;", " * interval '0.9 ms');",
+        " * interval '0.75 ms') FOR UPDATE SKIP LOCKED;\n  IF NOT FOUND THEN\n    RETURN false;", " * interval '0.75 ms');\n  IF NOT FOUND THEN\n    RETURN false;",
         (f"{ALERTS}::test_only_one_of_two_workers_looks_and_not_twice_in_a_round",),
     ),
     Guard(
