@@ -40,7 +40,7 @@ test: $(READY)  ## Run the tests, but for the long ones
 	PGCRON_TEST_PG=$(PG) $(PYTEST) -n $(WORKERS) $(or $(ARGS),-m "not long")
 
 .PHONY: long
-long: $(READY)  ## Run the long tests: faults on real workers, most of the browser's, distributions
+long: $(READY)  ## Run the long tests: faults on real workers, most of the browser's, serving, deliveries, distributions
 	PGCRON_TEST_PG=$(PG) $(PYTEST) -n logical -m long $(ARGS)
 
 .PHONY: mutation

@@ -13,6 +13,8 @@ from support.api import Records
 from support.bouncer import Bouncer, Neighbour, bouncer_for
 from support.fleet import wait_for
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def bouncer(pg_admin_url: str) -> Iterator[Bouncer]:

@@ -24,6 +24,8 @@ from cryptography.x509.oid import NameOID
 from pgcron_admin.settings import AdminSettings
 from support.admin import COMMAND, METRICS_TOKEN, SECRET, admin_process, environment
 
+# Each starts processes of its own, with options of its own.
+pytestmark = pytest.mark.long
 NOWHERE = "postgresql://127.0.0.1:1/none"
 DEFAULTS = (
     "changeme-changeme-changeme-1234567890",

@@ -13,6 +13,7 @@ import pytest
 from support.fleet import Fleet, wait_for
 from support.sinks import HttpSink, http_sink, smtp_sink
 
+pytestmark = pytest.mark.long  # most wait for several rounds of several processes
 SECRET = "a-secret-for-the-hook-1"
 FAILING = "@app.cron_job('bad', '* * * * * *', max_consecutive_failures=None)\ndef bad(): raise ValueError('no good')\n"
 STEERED = """

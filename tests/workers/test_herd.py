@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.fleet import Fleet, wait_for
 from support.meter import metered
 
+pytestmark = pytest.mark.long
 WORKERS, OCCURRENCES = 6, 6
 CLAIM = "pgcron worker claim"
 # Read ahead and looked after by each; claimed by one, and by some that try all the same; with plans made anew in their first minute, 25 to 36.
