@@ -167,14 +167,16 @@ class Starter:
         self.told.append("forget")
 
 
-def claim_ahead(stage: Stage, actor: Actor, at: datetime) -> tuple[int | None, list[str], Book]:
+def claim_ahead(
+    stage: Stage, actor: Actor, at: datetime, rooms: tuple[int, ...] = (300,), most: int = 300
+) -> tuple[int | None, list[str], Book]:
     book, starter = Book(), Starter()
     claiming = Claiming(book, DatabaseClock(), SILENT, starter)
     claiming.worker_id = stage.worker()
 
     async def steps(connection: psycopg.AsyncConnection) -> int | None:
         view = await claims.look(connection, [HANDLER], None)
-        return await claiming.claim_ahead(connection, [(view, 300)], at)
+        return await claiming.claim_ahead(connection, [(view, room) for room in rooms], at, most)
 
     return actor.do(steps), starter.told, book
 
@@ -183,6 +185,13 @@ def test_its_runs_are_made_ready_before_and_begin_after_the_commit(stage: Stage)
     at = instant_of(stage, stage.job(due=-SOON))
     claimed, told, book = claim_ahead(stage, stage.actor(), at)
     assert (claimed, told, len(book.runs)) == (1, ["ready 1", "begin"], 1)
+
+
+def test_it_takes_no_more_than_there_is_room_for_of_a_kind_and_of_all(stage: Stage) -> None:
+    for index in range(9):
+        at = instant_of(stage, stage.job(f"job {index}", due=-SOON))
+    claimed, told, book = claim_ahead(stage, stage.actor(), at, rooms=(4, 4), most=6)
+    assert (claimed, told, len(book.runs)) == (6, ["ready 4", "ready 2", "begin"], 6)
 
 
 def test_runs_of_a_claim_that_gave_way_are_forgotten(stage: Stage) -> None:

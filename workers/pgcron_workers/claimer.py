@@ -233,7 +233,7 @@ class Claimer:
             for is_async in (True, False)
             if (part := self._routes_of(view, is_async)).route_handlers and (slots := self._free_slots(is_async)) > 0
         ]
-        claimed = await self.claiming.claim_ahead(connection, kinds, at)
+        claimed = await self.claiming.claim_ahead(connection, kinds, at, self._free_slots(True))
         if claimed == 0:
             self._defer()
             self._waits = self._deference * random.uniform(0.5, 1)

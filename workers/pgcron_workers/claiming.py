@@ -133,12 +133,12 @@ class Claiming:
             self._book.unregister(registered)
 
     async def claim_ahead(
-        self, connection: AsyncConnection, kinds: Sequence[tuple[claims.View, int]], at: datetime
+        self, connection: AsyncConnection, kinds: Sequence[tuple[claims.View, int]], at: datetime, most: int
     ) -> int | None:
         """Claims what is due at an instant to come, and begins it then: everything is done before, the claim is written and
         the executor is ready, but for the COMMIT. How many runs began; None when people did something that comes first.
 
-        kinds: routes, and how many runs of theirs there is room for.
+        kinds: routes, and how many runs of theirs there is room for; most: of all of them together.
         """
         started = time.monotonic()
         decided: Decided = []
@@ -146,8 +146,10 @@ class Claiming:
         runs: Runs = []
         try:
             async with self._transaction(connection) as registered:
-                for view, most in kinds:
-                    async for part in self._written_ahead(connection, view, most, at, registered):
+                for view, room in kinds:
+                    async for part in self._written_ahead(
+                        connection, view, min(room, most - len(runs)), at, registered
+                    ):
                         begins = [(job, run) for job, decision in part for run in decision.runs]
                         enters = _known(begins)
                         self._starter.make_ready([_order(it, run) for it, (_, run) in zip(enters, begins, strict=True)])
