@@ -166,16 +166,34 @@ async def long(): await asyncio.sleep(600)
 """
 
 
-def test_a_claim_whose_commit_got_no_reply_is_found_and_its_occurrence_runs_once(fleet: Fleet, proxy) -> None:
+SOON = "UPDATE pgcron.cron_job SET schedule = to_char(clock_timestamp() + interval '3 s', 'FMSS FMMI FMHH24 * * *') WHERE name = 'plain' RETURNING id"
+BACKFILL = "INSERT INTO pgcron.cron_request (job_id, cause, scheduled_for) SELECT id, 'backfill', '2026-01-01' FROM pgcron.cron_job WHERE name = 'plain'"
+
+
+def lose_the_reply_to_a_claim(fleet: Fleet, through: Proxy, how: str) -> None:
+    """Of each kind there is. Once it has happened."""
+    wait_for(lambda: not fleet.rows("SELECT 1 FROM pgcron.cron_job WHERE needs_plan"), "planned")
+    time.sleep(0.3)  # the planner's own COMMIT has its reply
+    if how == "asked for by hand":  # one statement, with the job's id; no other has it before
+        through.swallow_reply_to(fleet.row("SELECT id FROM pgcron.cron_job WHERE name = 'plain'")["id"].hex.encode())
+        fleet.do("SELECT pgcron.run_now('plain')")
+    elif how == "ahead of time":
+        fleet.do(SOON)
+        at = fleet.row("SELECT next_run_at AS at FROM pgcron.cron_job WHERE name = 'plain'")["at"]
+        through.swallow_reply_to(f"claim_stands('{at:%Y-%m-%dT%H:%M:%S}".encode())
+    else:
+        through.swallow_reply_to(b"COMMIT")
+        fleet.do(BACKFILL)
+    assert through.has_swallowed(10)
+
+
+@pytest.mark.parametrize("how", ["asked for by hand", "ahead of time", "at its time"])
+def test_a_claim_whose_commit_got_no_reply_is_found_and_its_occurrence_runs_once(fleet: Fleet, proxy, how: str) -> None:
     through, url = proxy
     fleet.app(PLAIN)
     fleet.environment |= QUICK
     fleet.start(url=url)
-    wait_for(lambda: not fleet.rows("SELECT 1 FROM pgcron.cron_job WHERE needs_plan"), "planned")
-    time.sleep(0.3)  # the planner's own COMMIT has its reply
-    through.swallow_reply_to(b"COMMIT")
-    fleet.do("SELECT pgcron.run_now('plain')")
-    assert through.has_swallowed(10)
+    lose_the_reply_to_a_claim(fleet, through, how)
     first, second = fleet.ended("plain", 2)
     assert (first["reason"], first["is_strike"], second["status"], second["attempt"]) == (
         "orphaned_claim",
@@ -191,11 +209,7 @@ def test_a_worker_that_leaves_right_after_such_a_claim_leaves_no_run_behind(flee
     through, url = proxy
     fleet.app(PLAIN)
     worker = fleet.start(url=url)  # its next beat, which would find the run, is seconds away
-    wait_for(lambda: not fleet.rows("SELECT 1 FROM pgcron.cron_job WHERE needs_plan"), "planned")
-    time.sleep(0.3)  # the planner's own COMMIT has its reply
-    through.swallow_reply_to(b"COMMIT")
-    fleet.do("SELECT pgcron.run_now('plain')")
-    assert through.has_swallowed(10)
+    lose_the_reply_to_a_claim(fleet, through, "asked for by hand")
     assert worker.stop() == 0
     (run,) = fleet.ended("plain", 1)
     assert run["reason"] == "orphaned_claim"
