@@ -79,7 +79,10 @@ class Worker:
 
     def stop(self, seconds: float = PATIENCE) -> int:
         self.signal(signal.SIGTERM)
-        return self.process.wait(seconds)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end within {seconds:g} s:\n{self.log}") from None
 
 
 def children_of(pid: int) -> list[int]:

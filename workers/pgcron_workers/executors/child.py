@@ -28,6 +28,7 @@ from pgcron_workers import tracing
 from pgcron_workers.builtins import add_builtins, builtin_secrets
 from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.capture import Outputs, context_of, install
+from pgcron_workers.executors.endings import ended
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.lifeline import die_with
 from pgcron_workers.executors.live_run import LiveRun
@@ -126,9 +127,12 @@ class Child:
     async def _perform_behind(self, gate: asyncio.Future[None], run: LiveRun) -> None:
         try:
             await gate
-        except asyncio.CancelledError:  # its claim came to nothing
-            self._runs.pop(run.order.run_id, None)
-            self._outputs.closed(run.order.run_id)
+        except asyncio.CancelledError as error:
+            if gate.cancelled():  # its claim came to nothing
+                self._runs.pop(run.order.run_id, None)
+                self._outputs.closed(run.order.run_id)
+            else:  # asked to end in the same breath
+                self._ended(ended(run, error))
         else:
             await self._perform(run)
 
