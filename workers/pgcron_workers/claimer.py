@@ -56,8 +56,8 @@ class Taken(Enum):
 
 
 class Claimer:
-    """second: for claims beside those of the first session, while there is much to claim. starter: begins claimed runs. free_slots: how many more runs of `async def` (True) or
-    `def` handlers fit; when few of the former are free, a claim waits a moment for more. mutex: shared with the reconciliation."""
+    """second: for claims beside those of the first session, while there is much to claim. starter: begins claimed runs.
+    free_slots: how many more runs of `async def` (True) or `def` handlers fit; when few of the former are free, a claim waits a moment for more. mutex: shared with the reconciliation."""
 
     name = "claimer"
 
@@ -294,7 +294,11 @@ class Claimer:
         try:
             return [await self._take_kind(connection, view, is_async)]
         finally:
-            await asyncio.wait({other})
+            try:
+                await asyncio.wait({other})
+            except asyncio.CancelledError:
+                other.cancel()  # it must not go on when the mutex is let go
+                raise
             other.result()
 
     async def _take_kind(self, connection: AsyncConnection, view: claims.View, is_async: bool) -> Taken:

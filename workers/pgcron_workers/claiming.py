@@ -32,7 +32,7 @@ WINDOW = 1000  # due jobs looked at for order and for what others have not locke
 DECIDE_LIMIT = 0.1  # seconds in one claim
 SET_ASIDE = 60.0  # seconds
 LAST_WORD = (
-    0.003  # seconds before its instant at which a claim ahead of time sends its COMMIT, which the server holds back
+    0.003  # seconds before its instant at which a claim ahead of time sends its COMMIT; the server holds it back
 )
 
 PreparedKey = tuple[JobId, int, datetime]
@@ -64,9 +64,8 @@ class Claiming:
         self.release: str | None = None
         self.observer: Observer = NOBODY
         self.prepared: dict[PreparedKey, Advance] = {}
-        self.one_by_one = (
-            0  # a batch was refused by the database: as many claims of one to find the job that it can't take
-        )
+        self.took = 0.0  # seconds for the last claim ahead, without the wait for its instant
+        self.one_by_one = 0  # after a batch was refused: as many claims of one, to find the job that can't be written
         self._book, self._clock, self._log, self._starter = book, clock, log, starter
         self._has_conflict = False
         self._conflicts: set[JobId] = set()
