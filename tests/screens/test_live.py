@@ -82,6 +82,17 @@ def test_the_overview_follows_all_jobs(site: Site) -> None:
     assert tab.troubles == []
 
 
+def test_what_somebody_opened_stays_open_when_its_part_is_asked_for_again(site: Site) -> None:
+    _, page = live(site, "/")
+    page.get_by_text("By the hour").click()
+    hours = page.locator("details", has_text="By the hour")
+    expect(hours).to_have_attribute("open", "")
+    site.do("UPDATE pgcron.cron_job SET consecutive_failures = 8, version = version + 1 WHERE name = 'weekly-report'")
+    expect(page.locator("#part li", has_text="8 failures in a row")).to_be_visible(timeout=5000)
+    assert hours.get_attribute("open") == ""
+    site.do("UPDATE pgcron.cron_job SET consecutive_failures = 0, version = version + 1 WHERE name = 'weekly-report'")
+
+
 def test_a_lost_connection_is_shown_and_heals(site: Site) -> None:
     with admin_process(site.web_url, "--dev") as first:
         tab = site.tab(url=first.url)

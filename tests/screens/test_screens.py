@@ -178,6 +178,7 @@ def test_a_job_is_steered_by_keys(site: Site) -> None:
     expect(page.get_by_text("The job is enabled.")).to_be_visible()
     page.keyboard.press("l")
     expect(page.locator("h1")).to_contain_text("sync-stock#60")
+    page.wait_for_load_state()  # the heading is there before the script that hears keys
     page.keyboard.press("?")
     expect(page.locator("#keys-title")).to_be_visible()
     page.keyboard.press("Escape")
