@@ -45,14 +45,14 @@ async def _async_end(performer: Runner, pools: Pools, order: Order) -> RunEnd:
     try:
         return await performer.perform_async(performer.prepare(order))
     finally:
-        await (await pools.async_()).close()
+        await pools.close_async()
 
 
 def _sync_end(performer: Runner, pools: Pools, order: Order) -> RunEnd:
     try:
         return performer.perform_sync(performer.prepare(order))
     finally:
-        pools.sync().close()
+        pools.close()
 
 
 @pytest.fixture(params=[False, True], ids=["def", "async def"])

@@ -138,7 +138,7 @@ class Runner:
 
     async def _transactional_async(self, run: LiveRun) -> RunEnd:
         guard = self._guard(run)
-        async with (await self._pools.async_()).connection() as connection:
+        async with self._pools.connection_async() as connection:
             if (await connection.execute(guard.mark_backend, guard.owner(connection.is_pooled))).rowcount != 1:
                 raise LeaseLost()
             await connection.execute("BEGIN")
@@ -166,7 +166,7 @@ class Runner:
 
     def _transactional_sync(self, run: LiveRun) -> RunEnd:
         guard = self._guard(run)
-        with self._pools.sync().connection() as connection:
+        with self._pools.connection() as connection:
             if connection.execute(guard.mark_backend, guard.owner(connection.is_pooled)).rowcount != 1:
                 raise LeaseLost()
             connection.execute("BEGIN")
