@@ -12,6 +12,7 @@ from psycopg_pool import PoolTimeout
 
 from pgcron_workers.executors import pools as pools_module
 from pgcron_workers.executors.pools import APPLICATION, Pools
+from support.eventually import until
 
 BROKEN = 6  # a wait that doubles after each of them would be of a minute
 SOON = 5.0  # seconds
@@ -38,8 +39,8 @@ def test_after_a_restart_an_async_handler_has_a_connection_at_once(db_url: str) 
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(BROKEN):
                 await stack.enter_async_context(pools.connection_async())
-        while (pool := await pools._open_async()).get_stats()["pool_available"] < BROKEN:  # noqa: ASYNC110 - it has no event for it
-            await asyncio.sleep(0.01)
+        pool = await pools._open_async()
+        await until(lambda: pool.get_stats()["pool_available"] == BROKEN)
         break_all(db_url)
         began = time.monotonic()
         assert len(set(await asyncio.gather(*(use_async(pools) for _ in range(BROKEN))))) >= 1
