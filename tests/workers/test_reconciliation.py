@@ -10,15 +10,17 @@ from uuid import uuid4
 
 import pytest
 from structlog import get_logger
+from structlog.testing import capture_logs
 
 from pgcron_py.clock import DatabaseClock
 from pgcron_py.domain.job import Job
 from pgcron_py.domain.words import Reason, RunId, WorkerId
+from pgcron_py.storage import runs
 from pgcron_workers.book import Book, KnownRun
 from pgcron_workers.heartbeat import Heartbeat
 from pgcron_workers.lease import Lease
 from pgcron_workers.loop import Alarm
-from support.steps import HANDLER, Actor, Stage, failure
+from support.steps import HANDLER, Actor, Stage, failure, success
 
 
 class WatchedLock(asyncio.Lock):
@@ -117,6 +119,23 @@ def test_the_reconciliation_waits_for_a_claim_between_its_commit_and_its_entry(s
 
 async def _released(mutex: asyncio.Lock) -> None:
     mutex.release()
+
+
+def test_a_run_whose_end_is_recorded_while_the_rows_are_read_is_no_orphan(
+    stage: Stage, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, read = stage.actor(), runs.running_of
+
+    async def read_then_recorded(connection: Any, worker_id: WorkerId) -> list[runs.RunningRun]:
+        rows = await read(connection, worker_id)
+        await runs.finish_runs(other.connection, worker_id, [success(stage, worker.run)])
+        return rows
+
+    monkeypatch.setattr(runs, "running_of", read_then_recorded)
+    with capture_logs() as logs:
+        worker.beat()
+    assert status(stage)["status"] == "SUCCESS"
+    assert [line["event"] for line in logs] == []
 
 
 def test_a_run_that_somebody_else_ended_is_cancelled_here(stage: Stage, worker: Worker) -> None:

@@ -92,10 +92,12 @@ class Heartbeat:
             mine = await runs.running_of(connection, self.worker_id)
             unknown = set(self._book.unknown_among(run.id for run in mine))
             finishes = [orphaned(run, lambda: RunId(uuid4())) for run in mine if run.id in unknown]
-            if finishes:
-                self._log.warning("orphaned_claims", runs=[str(finish.id) for finish in finishes])
-                outcomes = await runs.finish_runs(connection, self.worker_id, finishes)
-                for outcome in outcomes.values():
-                    if outcome == "recorded":
-                        self.observer.ended(Status.FAILED, Reason.ORPHANED_CLAIM, None)
+            if not finishes:
+                return
+            outcomes = await runs.finish_runs(connection, self.worker_id, finishes)
+            orphans = [run_id for run_id, outcome in outcomes.items() if outcome == "recorded"]
+            if orphans:  # not those whose ends were recorded, and forgotten here, since their rows were read
+                self._log.warning("orphaned_claims", runs=[str(run_id) for run_id in orphans])
+                for _ in orphans:
+                    self.observer.ended(Status.FAILED, Reason.ORPHANED_CLAIM, None)
                 self._claimer.hint()
