@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import repeat
+from typing import Any
 
 from msgspec import Struct
 from psycopg import AsyncConnection
 
 from pgcron_py.domain.decide import Advance, Decision
 from pgcron_py.domain.job import Job, NewRun
-from pgcron_py.domain.words import Cause, JobId, MissReason, RequestId, RunId, WorkerId
-from pgcron_py.storage.json_text import json_text
+from pgcron_py.domain.words import Cause, JobId, MissReason, RequestId, WorkerId
+from pgcron_py.storage.json_text import array_text, json_text
 
 POSTPONE = """
 UPDATE pgcron.cron_request r SET run_after = p.until FROM json_to_recordset(%(requests)s) AS p (id uuid, until timestamptz)
@@ -32,10 +33,14 @@ SELECT pgcron.cancel_run(l.id, 'the next occurrence is due: ' || job.policy, job
   JOIN pgcron.cron_log l ON l.job_id = job.id AND l.status = 'RUNNING' ORDER BY l.id
 """
 
-WRITE_CLAIM = "SELECT pgcron.write_claim(%(worker)s, %(runs)s, %(jobs)s, %(ahead)s)"
+WRITE_CLAIM = """
+SELECT pgcron.write_claim(%(worker)s, %(ids)s, %(job_ids)s, %(seqs)s, %(causes)s, %(attempts)s, %(scheduled_for)s, %(covers_from)s,
+  %(covers_to)s, %(requests)s, %(jobs)s, %(ahead)s)
+"""
 # After a conflict: whose runs are there already, or would be the second that goes on of an exclusive job.
 CONFLICTING = """
-SELECT DISTINCT r.job_id FROM json_to_recordset(%(runs)s) AS r (job_id uuid, seq bigint, scheduled_for timestamptz, covers_to timestamptz)
+SELECT DISTINCT r.job_id FROM unnest(%(job_ids)s::uuid[], %(seqs)s::bigint[], %(scheduled_for)s::timestamptz[], %(covers_to)s::timestamptz[])
+  AS r (job_id, seq, scheduled_for, covers_to)
   JOIN pgcron.cron_log l ON l.job_id = r.job_id
    AND (l.seq = r.seq OR (r.covers_to IS NOT NULL AND l.covers_to IS NOT NULL AND l.scheduled_for = r.scheduled_for) OR (l.status = 'RUNNING' AND l.is_exclusive))
 """
@@ -54,18 +59,6 @@ INSERT INTO pgcron.cron_miss (job_id, reason, covers_from, covers_to, first_sche
 SELECT x.job_id, x.reason, x.covers_from, x.covers_to, x.first, x.last, x.count, x.is_lower_bound FROM miss x
  WHERE NOT EXISTS (SELECT FROM extended e WHERE e.job_id = x.job_id AND e.covers_from = x.covers_from)
 """
-
-
-class _Run(Struct, omit_defaults=True):
-    id: RunId
-    job_id: JobId
-    seq: int
-    cause: Cause
-    attempt: int
-    scheduled_for: datetime | None = None
-    covers_from: datetime | None = None
-    covers_to: datetime | None = None
-    request_id: RequestId | None = None
 
 
 class _Miss(Struct):
@@ -113,7 +106,7 @@ async def write_claim(
 
     Raises UniqueViolation when a run is there already: `conflicting` tells whose.
     """
-    runs: list[_Run] = []
+    runs: list[tuple[JobId, NewRun]] = []
     misses: list[_Miss] = []
     jobs: list[_Advance] = []
     waiting: list[_Waiting] = []
@@ -127,7 +120,7 @@ async def write_claim(
             ending[id_] = decision.ends_others
         expired.extend(request.id for request in decision.expired)
         postponed.extend(_Postponed(request.id, until) for request, until in decision.postponed)
-        runs.extend(map(_run, repeat(id_), decision.runs))
+        runs.extend(zip(repeat(id_), decision.runs))
         misses.extend(
             _Miss(id_, it.reason, it.covers_from, it.covers_to, it.first, it.last, it.count, it.is_lower_bound)
             for it in decision.misses
@@ -141,30 +134,39 @@ async def write_claim(
         await connection.execute(BUFFER, {"requests": json_text(waiting)})
     if misses:
         await connection.execute(WRITE_MISSES, {"misses": json_text(misses)})
-    await connection.execute(
-        WRITE_CLAIM, {"worker": worker, "runs": json_text(runs), "jobs": json_text(jobs), "ahead": ahead}
-    )
+    parameters = {"worker": worker, **_columns(runs), "jobs": json_text(jobs), "ahead": ahead}
+    await connection.execute(WRITE_CLAIM, parameters)
     if ending:
         await connection.execute(END_OTHERS, {"jobs": list(ending), "policies": list(ending.values())})
 
 
 async def conflicting(connection: AsyncConnection, decisions: Iterable[tuple[Job, Decision]]) -> set[JobId]:
     """Jobs whose decided runs can't be written, because of runs that are there."""
-    runs = [_run(job.id, run) for job, decision in decisions for run in decision.runs]
-    cursor = await connection.execute(CONFLICTING, {"runs": json_text(runs)})
+    runs = [(job.id, run) for job, decision in decisions for run in decision.runs]
+    cursor = await connection.execute(CONFLICTING, _columns(runs))
     return {JobId(row[0]) for row in await cursor.fetchall()}
 
 
 async def warm_up(connection: AsyncConnection, nobody: WorkerId) -> None:
     """Plans what a claim writes, while there is nothing to write."""
-    await connection.execute(WRITE_CLAIM, {"worker": nobody, "runs": "[]", "jobs": "[]", "ahead": None})
+    await connection.execute(WRITE_CLAIM, {"worker": nobody, **_columns([]), "jobs": "[]", "ahead": None})
 
 
-def _run(job_id: JobId, run: NewRun) -> _Run:
-    covers_from, covers_to = run.covers or (None, None)
-    return _Run(
-        run.id, job_id, run.seq, run.cause, run.attempt, run.scheduled_for, covers_from, covers_to, run.request.id if run.request else None
-    )  # fmt: skip
+def _columns(runs: list[tuple[JobId, NewRun]]) -> dict[str, str]:
+    """Of runs and their jobs, as parallel arrays."""
+    covers = [run.covers or _NO_COVERS for _, run in runs]
+    columns: dict[str, list[Any]] = {
+        "ids": [run.id for _, run in runs],
+        "job_ids": [job_id for job_id, _ in runs],
+        "seqs": [run.seq for _, run in runs],
+        "causes": [run.cause for _, run in runs],
+        "attempts": [run.attempt for _, run in runs],
+        "scheduled_for": [run.scheduled_for for _, run in runs],
+        "covers_from": [covers_from for covers_from, _ in covers],
+        "covers_to": [covers_to for _, covers_to in covers],
+        "requests": [run.request and run.request.id for _, run in runs],
+    }
+    return {name: array_text(values) for name, values in columns.items()}
 
 
 def _advance(job_id: JobId, decision: Decision) -> _Advance:
@@ -177,3 +179,4 @@ def _advance(job_id: JobId, decision: Decision) -> _Advance:
 
 
 _STAYS = Advance(None, None)
+_NO_COVERS = (None, None)

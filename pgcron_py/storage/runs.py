@@ -11,9 +11,9 @@ from psycopg import AsyncConnection
 
 from pgcron_py.domain.retry import RetryPolicy
 from pgcron_py.domain.words import JobId, Reason, RunId, Status, WorkerId
-from pgcron_py.storage.json_text import json_text
+from pgcron_py.storage.json_text import array_text, json_text
 
-FINISH_RUNS = "SELECT run_id, outcome FROM pgcron.finish_runs(%(worker)s, %(runs)s)"
+FINISH_BATCH = "SELECT run_id, outcome FROM pgcron.finish_batch(%(worker)s, %(ids)s, %(jobs)s, %(statuses)s, %(durations)s, %(tokens)s, %(more)s)"
 FINISH_RUN = "SELECT pgcron.finish_run(%(worker)s, %(run)s)"
 
 # What the policies of a run's job said when it was claimed is not copied to its row: its job says it now.
@@ -35,7 +35,7 @@ Outcome = Literal["recorded", "already", "lost"]
 
 
 class Finish(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The end of a run, as finish_runs takes it. duration in ms; token tells a lost reply from a lost lease."""
+    """The end of a run. duration in ms; token tells a lost reply from a lost lease."""
 
     id: RunId
     job_id: JobId
@@ -52,6 +52,13 @@ class Finish(msgspec.Struct, frozen=True, omit_defaults=True):
     progress: dict[str, Any] | None = None
     retry_after_ms: int | None = None
     retry_attempt: int | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """Than what every run has: nothing that failed is without a reason."""
+        return not (
+            self.reason is None and self.metadata is None and self.result is None and self.skip_reason is None and self.progress is None
+        )  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
         """What is not there is NULL."""
@@ -71,8 +78,19 @@ class RunningRun:
 
 
 async def finish_runs(connection: AsyncConnection, worker: WorkerId, finishes: list[Finish]) -> dict[RunId, Outcome]:
-    cursor = await connection.execute(FINISH_RUNS, {"worker": worker, "runs": json_text(finishes)})
-    return {row[0]: row[1] for row in await cursor.fetchall()}
+    parameters = {
+        "worker": worker,
+        "ids": array_text([it.id for it in finishes]),
+        "jobs": array_text([it.job_id for it in finishes]),
+        "statuses": array_text([it.status for it in finishes]),
+        "durations": array_text([it.duration for it in finishes]),
+        "tokens": array_text([it.finish_token for it in finishes]),
+        "more": json_text([it for it in finishes if it.has_more]),
+    }
+    cursor = await connection.execute(FINISH_BATCH, parameters)
+    outcomes: dict[RunId, Outcome] = dict.fromkeys([it.id for it in finishes], "recorded")
+    outcomes.update(await cursor.fetchall())
+    return outcomes
 
 
 async def warm_up(connection: AsyncConnection) -> None:

@@ -59,32 +59,35 @@ END $$;
 COMMENT ON FUNCTION pgcron.claim_asked(uuid, uuid[], uuid[], text[], text[], text) IS
   'Claims what was just asked for by hand, of the given jobs, where that needs no further decision; its runs, with job and request as they were.';
 
--- What a claim writes: runs of jobs that it has locked, the requests that they answer, and where the jobs go on. Rows are found by arrays of
--- their ids and hashed with what came as JSON; a nested loop would look at each pair.
-CREATE FUNCTION pgcron.write_claim(p_worker uuid, p_runs json, p_jobs json, p_ahead timestamptz DEFAULT NULL) RETURNS void
+-- What a claim writes: runs of jobs that it has locked, the requests that they answer, and where the jobs go on. Runs come in parallel
+-- arrays, which are read in a third of the time that JSON takes. Rows are found by arrays of their ids and hashed with what came; a
+-- nested loop would look at each pair.
+CREATE FUNCTION pgcron.write_claim(p_worker uuid, p_ids uuid[], p_job_ids uuid[], p_seqs bigint[], p_causes text[], p_attempts integer[],
+  p_scheduled_for timestamptz[], p_covers_from timestamptz[], p_covers_to timestamptz[], p_requests uuid[], p_jobs json, p_ahead timestamptz)
+RETURNS void
 LANGUAGE plpgsql SET search_path = pgcron, pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = on SET enable_nestloop = off SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
   WITH run AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(p_runs) AS x (id uuid, job_id uuid, seq bigint, cause text, scheduled_for timestamptz,
-      covers_from timestamptz, covers_to timestamptz, attempt integer, request_id uuid)
+    SELECT * FROM unnest(p_ids, p_job_ids, p_seqs, p_causes, p_attempts, p_scheduled_for, p_covers_from, p_covers_to, p_requests)
+      AS x (id, job_id, seq, cause, attempt, scheduled_for, covers_from, covers_to, request_id)
   ), advance AS MATERIALIZED (
     SELECT * FROM json_to_recordset(p_jobs) AS x (id uuid, moves boolean, next_scheduled_for timestamptz, next_run_at timestamptz,
       covers_from timestamptz, runs integer, scheduled integer, is_waiting boolean)
   ), asked AS MATERIALIZED (
-    SELECT q.id, q.requested_by, q.args FROM pgcron.cron_request q WHERE q.id = ANY (ARRAY(SELECT i.request_id FROM run i))
+    SELECT q.id, q.requested_by, q.args FROM pgcron.cron_request q WHERE q.id = ANY (p_requests)
   ), inserted AS (
     INSERT INTO pgcron.cron_log (id, job_id, seq, is_exclusive, cause, scheduled_for, covers_from, covers_to, attempt, worker_id,
       request_id, requested_by, args, handler, job_version, schedule, started_at)
     SELECT r.id, r.job_id, r.seq, j.is_exclusive, r.cause, r.scheduled_for, r.covers_from, r.covers_to, r.attempt, p_worker,
       r.request_id, q.requested_by, coalesce(q.args, j.args), j.handler, j.version, j.schedule, GREATEST(clock_timestamp(), p_ahead)
-      FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id AND j.id = ANY (ARRAY(SELECT i.job_id FROM run i))
+      FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id AND j.id = ANY (ARRAY(SELECT DISTINCT i.job_id FROM run i))
       LEFT JOIN asked q ON q.id = r.request_id
   ), claimed AS (
     -- IS TRUE: by the index of what waits, each of these would visit all of it
     UPDATE pgcron.cron_request q SET state = 'CLAIMED', run_id = r.id, ended_at = clock_timestamp()
-      FROM run r WHERE q.id = r.request_id AND q.id = ANY (ARRAY(SELECT i.request_id FROM run i)) AND (q.state = 'PENDING') IS TRUE
+      FROM run r WHERE q.id = r.request_id AND q.id = ANY (p_requests) AND (q.state = 'PENDING') IS TRUE
   )
   UPDATE pgcron.cron_job j SET
     next_scheduled_for = CASE WHEN a.moves THEN a.next_scheduled_for ELSE j.next_scheduled_for END,
@@ -98,5 +101,6 @@ BEGIN
          AND p.id NOT IN (SELECT r.request_id FROM run r WHERE r.request_id IS NOT NULL) ORDER BY p.run_after LIMIT 1) END
   FROM advance a WHERE j.id = a.id AND j.id = ANY (ARRAY(SELECT i.id FROM advance i));
 END $$;
-COMMENT ON FUNCTION pgcron.write_claim(uuid, json, json, timestamptz) IS
+COMMENT ON FUNCTION pgcron.write_claim(uuid, uuid[], uuid[], bigint[], text[], integer[], timestamptz[], timestamptz[], timestamptz[], uuid[], json,
+  timestamptz) IS
   'Writes what a claim decided of the jobs that it holds: runs, answered requests, advances; p_ahead: the instant to come at which the runs start.';
