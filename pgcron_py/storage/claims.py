@@ -51,6 +51,8 @@ LOCK_DUE_JOBS = """
 WITH me AS MATERIALIZED (
   SELECT w.id FROM pgcron.cron_worker w JOIN pgcron.cron_lease l ON l.worker_id = w.id
    WHERE w.id = %(worker)s AND w.state = 'LIVE' AND l.lease_until > clock_timestamp() FOR SHARE OF w
+), span AS MATERIALIZED (
+  SELECT CASE WHEN %(narrow)s::bigint IS NULL OR EXISTS (SELECT FROM pgcron.cron_job p WHERE p.priority <> 0) THEN %(window)s::bigint ELSE %(narrow)s::bigint END AS entries
 ), candidate AS MATERIALIZED (
   SELECT d.id FROM unnest(%(queues)s::text[], %(handlers)s::text[]) AS route (queue, handler)
    CROSS JOIN LATERAL (
@@ -60,11 +62,11 @@ WITH me AS MATERIALIZED (
        AND j.runs_alone = (%(alone)s::uuid IS NOT NULL) AND (j.running_count > 0
          OR NOT (j.queue = ANY (%(full_queues)s::text[]) OR j.handler = ANY (%(full_handlers)s::text[]) OR j.tags && %(full_tags)s::text[]))
        AND (j.min_version IS NULL OR pgcron.release_numbers(%(release)s) >= pgcron.release_numbers(j.min_version))
-     ORDER BY j.claim_at LIMIT %(window)s) d
+     ORDER BY j.claim_at LIMIT (SELECT entries FROM span)) d
    WHERE (SELECT count(*) FROM me) = 1 AND (SELECT m.paused_at FROM pgcron.cron_meta m) IS NULL
      AND CASE WHEN %(knows_rules)s THEN %(alone)s::uuid IS NOT NULL OR (SELECT pgcron.alone_gate()) IS NULL
          ELSE NOT (SELECT pgcron.has_rules()) END
-   ORDER BY d.claim_at - d.priority * interval '10 s' LIMIT %(window)s
+   ORDER BY d.claim_at - d.priority * interval '10 s' LIMIT (SELECT entries FROM span)
 )
 SELECT GREATEST(clock_timestamp(), %(ahead)s::timestamptz) AS now, locked.* FROM candidate CROSS JOIN LATERAL (
   SELECT $JOB_COLUMNS FROM pgcron.cron_job j
@@ -150,6 +152,7 @@ async def lock_due_jobs(
     *,
     limit: int,
     window: int,
+    narrow: int | None = None,
     most_jobs: int | None = None,
     has_slots: bool = True,
     aside: Collection[JobId] = (),
@@ -160,13 +163,14 @@ async def lock_due_jobs(
 ) -> tuple[datetime | None, list[Job]]:
     """The database's now, and up to `limit` due jobs, locked, with as many requests. (None, []) when there is nothing to take.
 
-    most_jobs: fewer than limit, where each has several requests: what is locked for nothing costs as much as a run. has_slots=False: only jobs that are due while they run, which need a decision but no slot. aside: jobs to leave.
+    window: how many due entries of each route are looked at, for their order and for what others have not locked; narrow: how many where
+    no job has a priority, so that the oldest are the next. most_jobs: fewer than limit, where each has several requests: what is locked for nothing costs as much as a run. has_slots=False: only jobs that are due while they run, which need a decision but no slot. aside: jobs to leave.
     release: of the application. full: what limits leave no room for. alone: the only job to take, which runs alone.
     ahead: an instant to come; jobs that will be due then, as if it were then.
     """
     cursor = await connection.execute(
         LOCK_DUE_JOBS,
-        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": most_jobs or limit, "window": window, "has_slots": has_slots, "aside": list(aside),
+        {"worker": worker, "queues": view.route_queues, "handlers": view.route_handlers, "limit": most_jobs or limit, "window": window, "narrow": narrow, "has_slots": has_slots, "aside": list(aside),
          "release": release, "alone": alone, "ahead": ahead, "knows_rules": view.has_rules, "full_queues": full.queues, "full_handlers": full.handlers, "full_tags": full.tags},
         binary=True,
     )  # fmt: skip

@@ -122,6 +122,7 @@ CREATE TABLE pgcron.cron_job (
 CREATE INDEX cron_job_claim_idx ON pgcron.cron_job (queue, handler, claim_at) WHERE is_enabled AND NOT needs_plan AND claim_at IS NOT NULL;
 CREATE INDEX cron_job_needs_plan_idx ON pgcron.cron_job (id) WHERE needs_plan;
 CREATE INDEX cron_job_disabled_until_idx ON pgcron.cron_job (disabled_until) WHERE NOT is_enabled AND disabled_until IS NOT NULL;
+CREATE INDEX cron_job_prioritised_idx ON pgcron.cron_job (id) WHERE priority <> 0;
 CREATE INDEX cron_job_alone_idx ON pgcron.cron_job (id) WHERE runs_alone;
 CREATE INDEX cron_job_app_idx ON pgcron.cron_job (app) WHERE app IS NOT NULL;
 

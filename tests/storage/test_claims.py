@@ -186,6 +186,19 @@ def test_priority_counts_as_waiting_time(stage: Stage) -> None:
     assert [job.timing.name for job in jobs] == ["urgent", "old", "young"]
 
 
+@pytest.mark.parametrize(("priority", "first"), [(2, "urgent"), (0, "old 0")])
+def test_in_a_burst_too_the_urgent_ones_come_first(stage: Stage, priority: int, first: str) -> None:
+    """narrow: two entries, of which the urgent one is none."""
+    for number in range(3):
+        stage.job(f"old {number}", due=5 - number)
+    stage.job("urgent", due=1, priority=priority)
+    actor, worker = stage.actor(), stage.worker()
+    view = actor.do(lambda c: claims.look(c, [HANDLER], None))
+    actor.do(claims.begin_claim)
+    _, jobs = actor.do(lambda c: claims.lock_due_jobs(c, worker, view, limit=1, window=1000, narrow=2))
+    assert [job.timing.name for job in jobs] == [first]
+
+
 def test_routes_limit_a_worker_to_its_queues(stage: Stage) -> None:
     stage.job("a", queue="a")
     stage.job("b", queue="b")

@@ -89,6 +89,7 @@ def lock_parameters(worker: uuid.UUID) -> dict[str, Any]:
         "handlers": [HANDLER],
         "limit": 100,
         "window": 1000,
+        "narrow": None,
         "has_slots": True,
         "aside": [],
         "release": "1.0",
@@ -147,6 +148,20 @@ def touched(stage: Stage, actor, statement: str, *values: object) -> dict[str, d
     )
     actor.say("ROLLBACK")
     return {name: {"scans": scans, "read": read, "fetched": fetched or 0} for name, scans, read, fetched in rows}
+
+
+def test_a_claim_in_a_burst_visits_few_of_those_that_are_due(churned: Stage) -> None:
+    churned.do(
+        "UPDATE pgcron.cron_job SET next_run_at = clock_timestamp() WHERE id IN (SELECT id FROM pgcron.cron_job LIMIT 1000)"
+    )
+    parameters = lock_parameters(churned.worker()) | {"limit": 10, "narrow": 60}
+    plan = explained(churned.actor(), claims.LOCK_DUE_JOBS, parameters)
+    visits = [
+        (node["Index Name"], node["Actual Rows"] * node["Actual Loops"])
+        for node in plan
+        if node.get("Relation Name") == "cron_job"
+    ]
+    assert sorted(visits) == [("cron_job_claim_idx", 60), ("cron_job_pkey", 10), ("cron_job_prioritised_idx", 0)]
 
 
 def test_a_beat_and_a_look_probe_indexes_only(churned: Stage) -> None:

@@ -313,7 +313,9 @@ class Claimer:
         most_jobs = math.ceil(limit / self._runs_per_job)
         self._reserved += limit
         try:
-            taken, locked = await self.claiming.claim(connection, view, limit, slots > 0, most_jobs=most_jobs)
+            taken, locked = await self.claiming.claim(
+                connection, view, limit, slots > 0, most_jobs=most_jobs, is_burst=self._is_burst
+            )
         finally:
             self._reserved -= limit
         self._runs_per_job = max(len(taken) / locked, 1) if locked else 1

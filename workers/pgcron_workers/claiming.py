@@ -79,14 +79,15 @@ class Claiming:
         has_slots: bool,
         *,
         most_jobs: int | None = None,
+        is_burst: bool = False,
         alone: JobId | None = None,
     ) -> tuple[Runs, int]:
-        """Claims what is due: what began, and how many jobs were locked and resolved. alone: the only job to claim, and only
-        when nothing else runs."""
+        """Claims what is due: what began, and how many jobs were locked and resolved. is_burst: there is known to be more than that.
+        alone: the only job to claim, and only when nothing else runs."""
         worker, started = self._worker, time.monotonic()
         async with self._transaction(connection, alone=alone is not None) as registered:
             now, jobs, room, may_start = await claims.lock_by_rules(
-                connection, worker, view, alone=alone, limit=limit, window=WINDOW, most_jobs=most_jobs, has_slots=has_slots,
+                connection, worker, view, alone=alone, limit=limit, window=WINDOW, narrow=_narrow(most_jobs or limit) if is_burst else None, most_jobs=most_jobs, has_slots=has_slots,
                 aside=self._aside(), release=self.release,
             )  # fmt: skip
             decided = await self._decide(connection, jobs, now, limit, room, may_start) if now else []
@@ -298,6 +299,11 @@ class Claiming:
 
     def _new_id(self) -> RunId:
         return RunId(self._clock.uuid7())
+
+
+def _narrow(jobs: int) -> int:
+    """Entries to look at for so many jobs: some will be locked by others. When it was too few, the next claim looks at WINDOW."""
+    return 4 * jobs + 20
 
 
 def _known(runs: Runs) -> list[KnownRun]:
