@@ -26,13 +26,15 @@ class Room:
 
     def slots(self, job: Job) -> int | None:
         """How many runs of this job may start now; None = any number."""
+        if not (self.left or self.closed):
+            return None
         keys = keys_of(job)
         if any(key in self.closed for key in keys):
             return 0
         return min((max(self.left[key] - self.taken[key], 0) for key in keys if key in self.left), default=None)
 
     def take(self, job: Job, runs: int) -> None:
-        if runs:
+        if runs and self.left:
             self.taken.update({key: runs for key in keys_of(job) if key in self.left})
 
 

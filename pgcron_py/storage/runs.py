@@ -77,7 +77,8 @@ class RunningRun:
     backend: tuple[int, Any] | None
 
 
-async def finish_runs(connection: AsyncConnection, worker: WorkerId, finishes: list[Finish]) -> dict[RunId, Outcome]:
+async def finish_batch(connection: AsyncConnection, worker: WorkerId, finishes: list[Finish]) -> dict[RunId, Outcome]:
+    """Ends runs; what became of those that were not recorded."""
     parameters = {
         "worker": worker,
         "ids": array_text([it.id for it in finishes]),
@@ -88,9 +89,13 @@ async def finish_runs(connection: AsyncConnection, worker: WorkerId, finishes: l
         "more": json_text([it for it in finishes if it.has_more]),
     }
     cursor = await connection.execute(FINISH_BATCH, parameters)
+    return dict(await cursor.fetchall())
+
+
+async def finish_runs(connection: AsyncConnection, worker: WorkerId, finishes: list[Finish]) -> dict[RunId, Outcome]:
+    """Ends runs; what became of each."""
     outcomes: dict[RunId, Outcome] = dict.fromkeys([it.id for it in finishes], "recorded")
-    outcomes.update(await cursor.fetchall())
-    return outcomes
+    return outcomes | await finish_batch(connection, worker, finishes)
 
 
 async def warm_up(connection: AsyncConnection) -> None:

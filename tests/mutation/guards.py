@@ -249,7 +249,7 @@ GUARDS = (
     ),
     Guard(
         "reconciliation: runs registered before their claim are known", "workers/pgcron_workers/book.py",
-        " and id_ not in self._registered]", "]",
+        " and id_ not in registered]", "]",
         (RECONCILIATION,),
     ),
     Guard(

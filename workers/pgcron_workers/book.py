@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -38,16 +38,17 @@ class Book:
     """known = registered before a claim was sent + running + waiting in the recorder until acknowledged."""
 
     def __init__(self) -> None:
-        self._registered: set[RunId] = set()
+        self._registered: list[Sequence[RunId]] = []
+        self._ended = 0  # of the runs: those that wait to be recorded
         self.runs: dict[RunId, KnownRun] = {}
 
-    def register(self, run_ids: Iterable[RunId]) -> None:
-        """Before the claim that inserts them is sent."""
-        self._registered.update(run_ids)
+    def register(self, run_ids: Sequence[RunId]) -> None:
+        """Before the claim that inserts them is sent. A list may grow afterwards, as its claim decides."""
+        self._registered.append(run_ids)
 
-    def unregister(self, run_ids: Iterable[RunId]) -> None:
-        """After that claim is settled: rolled back, unknown, or its runs entered."""
-        self._registered.difference_update(run_ids)
+    def unregister(self, run_ids: Sequence[RunId]) -> None:
+        """This very list, after its claim is settled: rolled back, unknown, or its runs entered."""
+        self._registered = [it for it in self._registered if it is not run_ids]
 
     def enter(self, runs: Iterable[KnownRun]) -> None:
         now = time.monotonic()
@@ -55,13 +56,24 @@ class Book:
             run.acknowledged = now
             self.runs[run.run_id] = run
 
-    def forget(self, run_id: RunId) -> None:
-        self.runs.pop(run_id, None)
+    def ended(self, run_id: RunId) -> KnownRun | None:
+        """Its handler is over, and it waits to be recorded. None: it was given up."""
+        run = self.runs.get(run_id)
+        if run is not None and not run.has_ended:
+            run.has_ended = True
+            self._ended += 1
+        return run
+
+    def forget(self, run_id: RunId) -> KnownRun | None:
+        run = self.runs.pop(run_id, None)
+        if run is not None and run.has_ended:
+            self._ended -= 1
+        return run
 
     def clear(self) -> list[RunId]:
         gone = list(self.runs)
         self.runs.clear()
-        self._registered.clear()
+        self._registered, self._ended = [], 0
         return gone
 
     def log_level_of(self, run_id: UUID) -> str:
@@ -75,14 +87,15 @@ class Book:
 
     @property
     def performing_count(self) -> int:
-        return sum(not run.has_ended for run in self.runs.values())
+        return len(self.runs) - self._ended
 
     def count_performing(self, of_handler: Callable[[str], bool]) -> int:
         return sum(not run.has_ended and of_handler(run.job.handler) for run in self.runs.values())
 
     def unknown_among(self, running: Iterable[UUID]) -> list[RunId]:
         """RUNNING rows of mine that never began here."""
-        return [RunId(id_) for id_ in running if id_ not in self.runs and id_ not in self._registered]
+        registered = set().union(*self._registered)
+        return [RunId(id_) for id_ in running if id_ not in self.runs and id_ not in registered]
 
     def taken_away(self, running: Iterable[UUID], beat_sent: float) -> list[RunId]:
         """Runs that go on here although somebody ended their rows before the beat."""

@@ -93,8 +93,7 @@ class Claiming:
             decided = await self._decide(connection, jobs, now, limit, room, may_start) if now else []
             await rules.spend(connection, room)
             runs = [(job, run) for job, decision in decided for run in decision.runs]
-            registered += (run.id for _, run in runs)
-            self._book.register(registered)
+            registered += [run.id for _, run in runs]
             if decided:
                 try:
                     await self._write(connection, decided)
@@ -183,7 +182,6 @@ class Claiming:
             decided = await self._decide(connection, jobs, at, limit, Room(), True)
             ids = [run.id for _, decision in decided for run in decision.runs]
             registered += ids
-            self._book.register(ids)
             if decided:
                 await self._write(connection, decided, ahead=at)
                 yield decided
@@ -193,10 +191,11 @@ class Claiming:
 
     @asynccontextmanager
     async def _transaction(self, connection: AsyncConnection, *, alone: bool = False) -> AsyncIterator[list[RunId]]:
-        """Of one claim; gives the list for the runs that it registers in the book."""
+        """Of one claim; gives the list for its runs, which is registered in the book."""
         registered: list[RunId] = []
-        await claims.begin_claim(connection, alone=alone)
+        self._book.register(registered)
         try:
+            await claims.begin_claim(connection, alone=alone)
             yield registered
         except BaseException:
             with suppress(Exception):
@@ -307,7 +306,9 @@ def _narrow(jobs: int) -> int:
 
 
 def _known(runs: Runs) -> list[KnownRun]:
-    return [KnownRun(run.id, job, run.attempt, uuid4()) for job, run in runs]
+    """Of one claim: a token for all of them will do, for it is looked for by the run's id."""
+    token = uuid4()
+    return [KnownRun(run.id, job, run.attempt, token) for job, run in runs]
 
 
 def _order(known: KnownRun, run: NewRun) -> Order:

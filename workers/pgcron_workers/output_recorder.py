@@ -78,6 +78,8 @@ class OutputRecorder:
 
     def judged(self, run_id: RunId, status: Status) -> None:
         """The end of a run is recorded."""
+        if not (self._held or self._has_lines):
+            return
         key = str(run_id)
         was_held = self._held.pop(key, None) is not None
         had_lines = key in self._has_lines

@@ -51,10 +51,9 @@ class Recorder:
 
     def ended(self, end: RunEnd) -> None:
         """A run ended in the executor."""
-        run = self._book.runs.get(end.run_id)
+        run = self._book.ended(end.run_id)
         if run is None:
             return  # given up meanwhile: the worker was declared dead and registered anew
-        run.has_ended = True
         self._on_free()
         if end.is_recorded:
             self._book.forget(end.run_id)
@@ -83,7 +82,7 @@ class Recorder:
     def forget_all(self) -> None:
         """The worker was declared dead: what waits here is not its own any more."""
         self._queue.clear()
-        self._in_flight.clear()
+        self._in_flight = []
         self._idle.set()
 
     async def flushed(self) -> None:
@@ -103,7 +102,7 @@ class Recorder:
                 return busy
             await self._session.run(self._session.rest)  # and opens the connection, before it is needed
             return 0 if self._queue else IDLE
-        batch = list(self._in_flight)
+        batch = self._in_flight
         try:
             outcomes = await self._session.run(lambda connection: self._write(connection, batch))
         except psycopg.Error as error:
@@ -116,8 +115,9 @@ class Recorder:
         return 0
 
     async def _write(self, connection: Connection, batch: list[Finish]) -> dict[RunId, Outcome]:
+        """Of those that were not recorded."""
         assert self.worker_id is not None
-        return await runs.finish_runs(connection, self.worker_id, batch)
+        return await runs.finish_batch(connection, self.worker_id, batch)
 
     async def _one_by_one(self, batch: list[Finish]) -> dict[RunId, Outcome]:
         """One of them is not storable: the others must not suffer, and it must end all the same."""
@@ -137,13 +137,13 @@ class Recorder:
         return outcomes
 
     def _settle(self, batch: list[Finish], outcomes: dict[RunId, Outcome]) -> None:
-        settled = {finish.id for finish in batch}
-        self._in_flight = [finish for finish in self._in_flight if finish.id not in settled]
+        """outcomes: of those that were not recorded."""
+        if self._in_flight is batch:  # else all was given up meanwhile
+            self._in_flight = []
         for finish in batch:
-            run = self._book.runs.get(finish.id)
-            self._book.forget(finish.id)
+            run = self._book.forget(finish.id)
             self.on_recorded(finish.id, finish.status)
-            if outcomes.get(finish.id) == "lost":
+            if outcomes and outcomes.get(finish.id) == "lost":
                 self._log.warning("lease_lost", run_id=str(finish.id), job_id=str(finish.job_id))
             elif run is not None:
                 self._tell(run, finish.status, finish.reason, finish.duration, finish.error)

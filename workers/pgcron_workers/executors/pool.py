@@ -80,8 +80,9 @@ class ExecutorPool:
 
     def make_ready(self, orders: list[Order]) -> None:
         """Only for the process that is shared: what has a process of its own has nothing to prepare."""
-        self._ready_alone += [order for order in orders if not self._may_share(order)]
-        if together := [order for order in orders if self._may_share(order)]:
+        together, alone = self._parted(orders)
+        self._ready_alone += alone
+        if together:
             self._async.make_ready(together)
 
     def begin_ready(self) -> None:
@@ -95,16 +96,20 @@ class ExecutorPool:
         self._async.forget_ready()
 
     def submit(self, orders: list[Order]) -> None:
-        together = [order for order in orders if self._may_share(order)]
-        alone = [order for order in orders if not self._may_share(order)]
+        together, alone = self._parted(orders)
         if together:
             self._async.submit(together)
         if alone:
             self._submit_alone(alone)
 
-    def _may_share(self, order: Order) -> bool:
-        """A memory limit is a process's, so its run needs one of its own."""
-        return self.is_async(order.handler) and order.memory_limit_mib is None
+    def _parted(self, orders: list[Order]) -> tuple[list[Order], list[Order]]:
+        """Those that may share a process, and the others. A memory limit is a process's, so its run needs one of its own."""
+        together: list[Order] = []
+        alone: list[Order] = []
+        for order in orders:
+            may_share = order.memory_limit_mib is None and self._is_async.get(order.handler, True)
+            (together if may_share else alone).append(order)
+        return together, alone
 
     def _submit_alone(self, orders: list[Order]) -> None:
         """The first run that needs a process of its own, in an application of `async def` handlers, starts their server."""

@@ -212,8 +212,9 @@ class ProcessExecutor:
 
     def _ended(self, end: RunEnd) -> None:
         if self._running.pop(end.run_id, None) is not None:
-            self._asked.pop(end.run_id, None)
-            if (timer := self._timers.pop(end.run_id, None)) is not None:
+            if self._asked:
+                self._asked.pop(end.run_id, None)
+            if self._timers and (timer := self._timers.pop(end.run_id, None)) is not None:
                 timer.cancel()
             self.on_end(end)
 
