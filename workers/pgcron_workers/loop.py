@@ -30,9 +30,7 @@ class Alarm:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
-
-    def ring(self) -> None:
-        self._event.set()
+        self.ring = self._event.set  # for each run several times
 
     async def wait(self, seconds: float) -> None:
         try:

@@ -84,7 +84,7 @@ class Supervisor:
             starter=self._executor, free_slots=self._free_slots, is_async=self._executor.is_async, few=min(config.concurrency // 4, 100), queues=config.queues,
         )  # fmt: skip
         self._recorder = Recorder(
-            self._sessions["record"], self._book, log, on_free=self._slot_freed, on_retry=self._claimer.hint
+            self._sessions["record"], self._book, log, on_free=self._claimer.alarm.ring, on_retry=self._claimer.hint
         )
         self._output = OutputRecorder(self._sessions["output"], self._clock, log, level_of=self._book.log_level_of)
         self._recorder.on_recorded = self._output.judged
@@ -121,9 +121,6 @@ class Supervisor:
         except Exception as error:
             self._log.warning("backend_not_ended", run_id=str(run_id), error=str(error))
             self._watch.back("stop")  # nobody tries again, so nobody else would say so
-
-    def _slot_freed(self) -> None:
-        self._claimer.alarm.ring()
 
     def vitals(self) -> Vitals:
         """How this worker is right now."""

@@ -42,6 +42,7 @@ class Recorder:
         self.observer: Observer = NOBODY
         self.on_recorded: Callable[[RunId, Status], None] = lambda run_id, status: None
         self._session, self._book, self._log = session, book, log
+        self._tells_all = log.is_enabled_for(DEBUG)
         self._on_free, self._on_retry = on_free, on_retry
         self._queue: deque[Finish] = deque()
         self._in_flight: list[Finish] = []
@@ -157,7 +158,7 @@ class Recorder:
     ) -> None:
         """The run's end is recorded: one line, and the metrics."""
         self.observer.ended(status, reason, duration)
-        if status is Status.SUCCESS and not self._log.is_enabled_for(DEBUG):
+        if status is Status.SUCCESS and not self._tells_all:
             return
         ids = {
             "run_id": str(run.run_id),
