@@ -75,19 +75,18 @@ BEGIN
   ), advance AS MATERIALIZED (
     SELECT * FROM json_to_recordset(p_jobs) AS x (id uuid, moves boolean, next_scheduled_for timestamptz, next_run_at timestamptz,
       covers_from timestamptz, runs integer, scheduled integer, is_waiting boolean)
-  ), asked AS MATERIALIZED (
-    SELECT q.id, q.requested_by, q.args FROM pgcron.cron_request q WHERE q.id = ANY (p_requests)
+  ), claimed AS (
+    -- IS TRUE: by the index of what waits, each of these would visit all of it
+    UPDATE pgcron.cron_request q SET state = 'CLAIMED', run_id = r.id, ended_at = clock_timestamp()
+      FROM run r WHERE q.id = r.request_id AND q.id = ANY (p_requests) AND (q.state = 'PENDING') IS TRUE
+    RETURNING q.id, q.requested_by, q.args
   ), inserted AS (
     INSERT INTO pgcron.cron_log (id, job_id, seq, is_exclusive, cause, scheduled_for, covers_from, covers_to, attempt, worker_id,
       request_id, requested_by, args, handler, job_version, schedule, started_at)
     SELECT r.id, r.job_id, r.seq, j.is_exclusive, r.cause, r.scheduled_for, r.covers_from, r.covers_to, r.attempt, p_worker,
       r.request_id, q.requested_by, coalesce(q.args, j.args), j.handler, j.version, j.schedule, GREATEST(clock_timestamp(), p_ahead)
       FROM run r JOIN pgcron.cron_job j ON j.id = r.job_id AND j.id = ANY (ARRAY(SELECT DISTINCT i.job_id FROM run i))
-      LEFT JOIN asked q ON q.id = r.request_id
-  ), claimed AS (
-    -- IS TRUE: by the index of what waits, each of these would visit all of it
-    UPDATE pgcron.cron_request q SET state = 'CLAIMED', run_id = r.id, ended_at = clock_timestamp()
-      FROM run r WHERE q.id = r.request_id AND q.id = ANY (p_requests) AND (q.state = 'PENDING') IS TRUE
+      LEFT JOIN claimed q ON q.id = r.request_id
   )
   UPDATE pgcron.cron_job j SET
     next_scheduled_for = CASE WHEN a.moves THEN a.next_scheduled_for ELSE j.next_scheduled_for END,

@@ -36,7 +36,7 @@ SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) AS read, n_tup_ins AS 
   FROM pg_stat_user_tables WHERE schemaname = 'pgcron'
 """
 READ = {"cron_job": 7, "cron_log": 1.5, "cron_request": 6}
-CALLS_TOGETHER, CALLS_SINGLE, CALLS_SCHEDULED = 225, 2450, 6200
+CALLS_TOGETHER, CALLS_SINGLE, CALLS_SCHEDULED = 155, 2450, 6200
 CLAIM, BESIDE, RECORD = "pgcron worker claim", "pgcron worker claim 2", "pgcron worker record"
 
 
