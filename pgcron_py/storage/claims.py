@@ -103,6 +103,11 @@ SELECT r.job_id, count(*) FROM pgcron.cron_request r
 """
 LOOK = "SELECT clock_timestamp(), k.* FROM pgcron.look(%(handlers)s, %(queues)s) k"
 
+# The counter of transactions that write, of the whole server; and how many workers share it.
+LOAD = """
+SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint, GREATEST((SELECT count(*) FROM pgcron.cron_worker w WHERE w.state = 'LIVE'), 1)
+"""
+
 # What comes due soon, read without a lock, so that its next occurrence is computed before it is needed.
 UPCOMING = """
 SELECT d.* FROM unnest(%(route_queues)s::text[], %(route_handlers)s::text[]) AS route (queue, handler) CROSS JOIN LATERAL (
@@ -268,6 +273,13 @@ async def _due_requests(connection: AsyncConnection, jobs: list[JobId], limit: i
 def _job(row: tuple[Any, ...], requests: tuple[Request, ...], buffered: int) -> Job:
     timing = Timing(*row[1:_TIMING_ENDS])
     return Job(timing, *(*row[_TIMING_ENDS:_ASKED_AT], requests, buffered))
+
+
+async def load(connection: AsyncConnection) -> tuple[int, int]:
+    """The number of the server's newest transaction that writes, and of live workers."""
+    row = await (await connection.execute(LOAD)).fetchone()
+    assert row is not None
+    return row[0], row[1]
 
 
 async def commit_at(connection: AsyncConnection, instant: datetime) -> None:

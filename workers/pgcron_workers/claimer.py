@@ -22,6 +22,7 @@ from pgcron_py.errors import InvalidSchedule, UnknownTimeZone
 from pgcron_py.storage import claims, rules
 from pgcron_workers.book import Book
 from pgcron_workers.claiming import BATCH, Claiming, Starter
+from pgcron_workers.giving_way import GivingWay
 from pgcron_workers.lease import Lease
 from pgcron_workers.loop import Alarm
 from pgcron_workers.observer import NOBODY, Observer
@@ -88,7 +89,9 @@ class Claimer:
         self._backoff = BACKOFF_FIRST
         self._gathered = False
         self._is_burst = False  # there was more than fitted in the last claims
+        self._giving_way = GivingWay(log)
         self._reserved = 0  # slots for claims that go on
+        self._claimed = 0  # runs, in this round
         self._took = 0.0  # when the last claim ended
         self._runs_per_job = 1.0  # in the last claim: jobs of many requests need fewer locks
         self._few = few
@@ -126,6 +129,8 @@ class Claimer:
     async def run_once(self) -> float:
         if self.worker_id is None or not self._lease.may_claim or self.is_draining or self.is_paused:
             return 0.5
+        if (rest := self._giving_way.rest) > 0 and not self._named:
+            return rest
         async with self.mutex:
             return await self._session.run(self._round)
 
@@ -248,6 +253,7 @@ class Claimer:
     async def _take(self, connection: AsyncConnection, view: claims.View) -> float:
         """A claim for each kind of handler that has something due: each has slots of its own."""
         rounds: list[Taken] = []
+        began, self._claimed = time.monotonic(), 0
         for is_async in (True, False):
             if (part := self._routes_of(view, is_async)).route_handlers:
                 rounds += await self._take_kind_twice(connection, part, is_async)
@@ -256,6 +262,7 @@ class Claimer:
         self._took = time.monotonic()
         self._is_burst = any(taken is Taken.MORE for taken in rounds)
         if self._is_burst:
+            await self._giving_way.after(connection, began, self._claimed)
             return 0
         await self._look(connection)
         if any(taken is Taken.SOME for taken in rounds):
@@ -318,6 +325,7 @@ class Claimer:
             )
         finally:
             self._reserved -= limit
+        self._claimed += len(taken)
         self._runs_per_job = max(len(taken) / locked, 1) if locked else 1
         if locked >= most_jobs or len(taken) >= limit:
             return Taken.MORE
