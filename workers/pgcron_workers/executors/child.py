@@ -20,15 +20,14 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 
-from pgcron_py.domain.words import RunId, WorkerId
+from pgcron_py.domain.words import WorkerId
 from pgcron_py.errors import PgCronError
 from pgcron_py.handlers import schema_of, signature_of
 from pgcron_py.registry import PgCron, load_app
 from pgcron_workers import tracing
 from pgcron_workers.builtins import add_builtins, builtin_secrets
 from pgcron_workers.executors.base import Order, RunEnd
-from pgcron_workers.executors.capture import Outputs, context_of, install
-from pgcron_workers.executors.endings import ended
+from pgcron_workers.executors.capture import Outputs, capture, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.lifeline import die_with
 from pgcron_workers.executors.live_run import LiveRun
@@ -58,11 +57,10 @@ class Child:
     def __init__(self, channel: socket.socket, runner: Runner) -> None:
         self._channel = channel
         self._runner = runner
-        self._runs: dict[RunId, LiveRun] = {}
+        self._runs: dict[LiveRun, asyncio.Task[None]] = {}
         self._outgoing: list[Struct] = []
         self._decoder = Decoder[Asked](Asked)  # type: ignore[arg-type]  # a union is no type to mypy
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._news: deque[Output] = deque()
         self._outputs = Outputs(self._tell)
         self._gate: asyncio.Future[None] | None = None
@@ -86,9 +84,9 @@ class Child:
             case Never():
                 self._open(lambda gate: gate.cancel())
             case Cancel():
-                for run_id in message.run_ids:
-                    if (run := self._runs.get(RunId(run_id))) is not None:
-                        run.stop(message.reason)
+                asked = set(message.run_ids)
+                for run in [run for run in self._runs if run.order.run_id in asked]:
+                    run.stop(message.reason)
             case BelongsTo():
                 self._runner.worker_id = WorkerId(message.id)
             case Stop():
@@ -109,14 +107,10 @@ class Child:
             self._can_not_begin(failed_to_begin(order, error), gate)
             return
         run.in_a_crowd = gate is not None
-        self._runs[run.order.run_id] = run
-        output = self._outputs.open(run.order.run_id)
-        output.serve(run)
-        work = self._perform(run) if gate is None else self._perform_behind(gate, run)
-        task = self._loop.create_task(work, context=context_of(output))
-        run.on_stop = task.cancel
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._outputs.open(run.output)
+        self._runs[run] = self._loop.create_task(
+            self._perform(run) if gate is None else self._perform_behind(gate, run)
+        )
 
     def _can_not_begin(self, end: RunEnd, gate: asyncio.Future[None] | None) -> None:
         if gate is None:
@@ -127,22 +121,21 @@ class Child:
     async def _perform_behind(self, gate: asyncio.Future[None], run: LiveRun) -> None:
         try:
             await gate
-        except asyncio.CancelledError as error:
-            if gate.cancelled():  # its claim came to nothing
-                self._runs.pop(run.order.run_id, None)
-                self._outputs.closed(run.order.run_id)
-            else:  # asked to end in the same breath
-                self._ended(ended(run, error))
+        except asyncio.CancelledError:  # its claim came to nothing
+            del self._runs[run]
+            self._outputs.closed(run.output)
         else:
             await self._perform(run)
 
     async def _perform(self, run: LiveRun) -> None:
+        capture(run.output)
+        run.on_stop = self._runs[run].cancel  # not before: a task that is cancelled before its first step has no end
         run.begins()
-        self._ended(await self._runner.perform_async(run))
+        self._ended(run, await self._runner.perform_async(run))
 
-    def _ended(self, end: RunEnd) -> None:
-        self._runs.pop(end.run_id, None)
-        last = self._outputs.closed(end.run_id)
+    def _ended(self, run: LiveRun, end: RunEnd) -> None:
+        del self._runs[run]
+        last = self._outputs.closed(run.output)
         self._send_news()
         if last:
             self._send(Output(last))
