@@ -15,12 +15,12 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable
 from typing import Any, NoReturn
+from uuid import UUID
 
 from msgspec import Struct
 
-from pgcron_py.domain.words import WorkerId
+from pgcron_py.domain.words import Reason, WorkerId
 from pgcron_py.errors import PgCronError
 from pgcron_py.handlers import schema_of, signature_of
 from pgcron_py.registry import PgCron, load_app
@@ -63,7 +63,7 @@ class Child:
         self._loop = asyncio.get_running_loop()
         self._news: deque[Output] = deque()
         self._outputs = Outputs(self._tell)
-        self._gate: asyncio.Future[None] | None = None
+        self._ready: list[LiveRun | RunEnd] = []
 
     async def serve(self) -> NoReturn:
         while data := await self._loop.sock_recv(self._channel, 1 << 18):
@@ -74,19 +74,17 @@ class Child:
     def _handle(self, message: Asked) -> None:
         match message:
             case Order():
-                self._begin(message)
+                self._begin(self._prepared(message))
             case Ready():
-                self._gate = self._gate or self._loop.create_future()
-                for order in message.orders:
-                    self._begin(order, self._gate)
+                self._ready += map(self._prepared, message.orders)
             case Go():
-                self._open(lambda gate: gate.set_result(None))
+                ready, self._ready = self._ready, []
+                for run in ready:
+                    self._begin(run, in_a_crowd=True)
             case Never():
-                self._open(lambda gate: gate.cancel())
+                self._ready.clear()
             case Cancel():
-                asked = set(message.run_ids)
-                for run in [run for run in self._runs if run.order.run_id in asked]:
-                    run.stop(message.reason)
+                self._stop(set(message.run_ids), message.reason)
             case BelongsTo():
                 self._runner.worker_id = WorkerId(message.id)
             case Stop():
@@ -94,38 +92,24 @@ class Child:
                 tracing.flush()
                 os._exit(0)
 
-    def _open(self, how: Callable[[asyncio.Future[None]], object]) -> None:
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            how(gate)
+    def _stop(self, run_ids: set[UUID], reason: Reason) -> None:
+        for run in [run for run in self._runs if run.order.run_id in run_ids]:
+            run.stop(reason)
 
-    def _begin(self, order: Order, gate: asyncio.Future[None] | None = None) -> None:
-        """gate: before which it waits, made ready, with others that begin at the same instant."""
+    def _prepared(self, order: Order) -> LiveRun | RunEnd:
+        """Or the end of one that can't begin, to be told when it would have begun."""
         try:
-            run = self._runner.prepare(order)
+            return self._runner.prepare(order)
         except Exception as error:
-            self._can_not_begin(failed_to_begin(order, error), gate)
+            return failed_to_begin(order, error)
+
+    def _begin(self, run: LiveRun | RunEnd, *, in_a_crowd: bool = False) -> None:
+        if isinstance(run, RunEnd):
+            self._send(run)
             return
-        run.in_a_crowd = gate is not None
+        run.in_a_crowd = in_a_crowd
         self._outputs.open(run.output)
-        self._runs[run] = self._loop.create_task(
-            self._perform(run) if gate is None else self._perform_behind(gate, run)
-        )
-
-    def _can_not_begin(self, end: RunEnd, gate: asyncio.Future[None] | None) -> None:
-        if gate is None:
-            self._send(end)
-        else:
-            gate.add_done_callback(lambda opened: None if opened.cancelled() else self._send(end))
-
-    async def _perform_behind(self, gate: asyncio.Future[None], run: LiveRun) -> None:
-        try:
-            await gate
-        except asyncio.CancelledError:  # its claim came to nothing
-            del self._runs[run]
-            self._outputs.closed(run.output)
-        else:
-            await self._perform(run)
+        self._runs[run] = self._loop.create_task(self._perform(run))
 
     async def _perform(self, run: LiveRun) -> None:
         capture(run.output)

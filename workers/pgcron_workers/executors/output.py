@@ -8,6 +8,8 @@ import time
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct, field
+
 from pgcron_workers.executors.jsonable import text_of
 from pgcron_workers.executors.lines import Lines, Stream, texts_of
 from pgcron_workers.executors.sanitise import storable
@@ -16,19 +18,19 @@ MAX_PROGRESS_TEXT = 500
 PROGRESS_EVERY = 0.5  # seconds
 
 
-class RunOutput:
+class RunOutput(Struct, eq=False, gc=False):
     """Called from any thread. What is taken out is for one taker at a time. Most runs say nothing: what they would need
     for it is made when they do. latest_progress: what the handler reported last."""
 
-    def __init__(self, run_id: UUID) -> None:
-        self.run_id = run_id
-        self.is_closed = False
-        self.latest_progress: dict[str, Any] | None = None
-        self._lock = threading.RLock()  # a handler's own code may write while it writes: __str__, signals, finalizers
-        self._lines: Lines | None = None
-        self._progress: dict[str, Any] | None = None
-        self._next_progress_at = 0.0
-        self._said_tail_from = 0
+    run_id: UUID
+    is_closed: bool = False
+    latest_progress: dict[str, Any] | None = None
+    # A handler's own code may write while it writes: __str__, signals, finalizers.
+    _lock: Any = field(default_factory=threading.RLock)
+    _lines: Lines | None = None
+    _progress: dict[str, Any] | None = None
+    _next_progress_at: float = 0.0
+    _said_tail_from: int = 0
 
     def write(self, stream: Stream, text: str) -> None:
         """Text as print() writes it: lines in pieces, pieces of lines."""
