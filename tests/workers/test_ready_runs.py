@@ -14,7 +14,7 @@ from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.pool import ExecutorPool
 
 APP = """
-import os, pathlib, time
+import asyncio, os, pathlib, time
 from pgcron_py import PgCron
 app = PgCron("ready", release="1")
 @app.handler("shared")
@@ -31,6 +31,9 @@ async def slow() -> float:
     began = time.monotonic()
     sum(range(400_000))
     return began
+@app.handler("waits")
+async def waits() -> None:
+    await asyncio.sleep(60)
 """
 
 
@@ -116,6 +119,22 @@ def test_an_order_that_can_not_be_performed_ends_when_the_others_begin() -> None
         ends = await client.ended(2)
         assert sorted(end.status for end in ends) == [Status.FAILED, Status.SUCCESS]
         assert "handler 'nobody' is not in application" in "".join(end.error or "" for end in ends)
+
+    asyncio.run(with_client(scene))
+
+
+@pytest.mark.parametrize("is_made_ready", [False, True])
+def test_one_that_is_cancelled_in_the_breath_in_which_it_begins_ends_as_any_other(is_made_ready: bool) -> None:
+    async def scene(client: Client) -> None:
+        (order,) = client.orders("waits")
+        if is_made_ready:
+            client.pool.make_ready([order])
+            client.pool.begin_ready()
+        else:
+            client.pool.submit([order])
+        client.pool.cancel([order.run_id], Reason.CANCELLED)
+        (end,) = await client.ended(1)
+        assert (end.reason, end.error) == (Reason.CANCELLED, "stopped: cancelled")  # its process was not ended for it
 
     asyncio.run(with_client(scene))
 

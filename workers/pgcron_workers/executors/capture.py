@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import Context, ContextVar, copy_context
+from contextvars import ContextVar
 from typing import Any, Literal, TextIO
 
 from pgcron_workers.executors.jsonable import text_of
@@ -42,11 +42,7 @@ def captured(output: RunOutput | None) -> Iterator[None]:
         _OUTPUT.reset(token)
 
 
-def context_of(output: RunOutput) -> Context:
-    """A copy of this context in which output belongs to the run: for its task."""
-    context = copy_context()
-    context.run(_OUTPUT.set, output)
-    return context
+capture = _OUTPUT.set  # from here on this task's output belongs to the run: a task has a context of its own
 
 
 class RoutedStream(io.TextIOBase):
@@ -171,25 +167,24 @@ class Outputs:
 
     def __init__(self, send: Callable[[list[dict[str, Any]]], None], tick: float = 0.15) -> None:
         self._send, self._tick = send, tick
-        self._open: dict[Any, RunOutput] = {}
+        self._open: set[RunOutput] = set()
         self._lock = threading.Lock()
         self._wanted = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def open(self, run_id: Any) -> RunOutput:
-        output = self._open[run_id] = RunOutput(run_id)
+    def open(self, output: RunOutput) -> None:
+        self._open.add(output)
         if self._thread is None:
             self._thread = threading.Thread(target=self._look, name="pgcron-output", daemon=True)
             self._thread.start()
         if not self._wanted.is_set():
             self._wanted.set()
-        return output
 
-    def closed(self, run_id: Any) -> list[dict[str, Any]]:
+    def closed(self, output: RunOutput) -> list[dict[str, Any]]:
         """The run ended: what is still to be sent, before its end."""
         with self._lock:
-            output = self._open.pop(run_id, None)
-            last = output.close() if output is not None else None
+            self._open.discard(output)
+            last = output.close()
         return [last] if last is not None else []
 
     def _look(self) -> None:
@@ -199,7 +194,7 @@ class Outputs:
                 self._wanted.clear()
                 if self._open:  # one that was opened meanwhile saw it set
                     self._wanted.set()
-            for output in list(self._open.values()):
+            for output in list(self._open):
                 self._tell(output)
 
     def _tell(self, output: RunOutput) -> None:

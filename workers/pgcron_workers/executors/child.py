@@ -15,20 +15,19 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable
 from typing import Any, NoReturn
+from uuid import UUID
 
 from msgspec import Struct
 
-from pgcron_py.domain.words import RunId, WorkerId
+from pgcron_py.domain.words import Reason, WorkerId
 from pgcron_py.errors import PgCronError
 from pgcron_py.handlers import schema_of, signature_of
 from pgcron_py.registry import PgCron, load_app
 from pgcron_workers import tracing
 from pgcron_workers.builtins import add_builtins, builtin_secrets
 from pgcron_workers.executors.base import Order, RunEnd
-from pgcron_workers.executors.capture import Outputs, context_of, install
-from pgcron_workers.executors.endings import ended
+from pgcron_workers.executors.capture import Outputs, capture, install
 from pgcron_workers.executors.frames import Decoder, Message, encode
 from pgcron_workers.executors.lifeline import die_with
 from pgcron_workers.executors.live_run import LiveRun
@@ -58,14 +57,13 @@ class Child:
     def __init__(self, channel: socket.socket, runner: Runner) -> None:
         self._channel = channel
         self._runner = runner
-        self._runs: dict[RunId, LiveRun] = {}
+        self._runs: dict[LiveRun, asyncio.Task[None]] = {}
         self._outgoing: list[Struct] = []
         self._decoder = Decoder[Asked](Asked)  # type: ignore[arg-type]  # a union is no type to mypy
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._news: deque[Output] = deque()
         self._outputs = Outputs(self._tell)
-        self._gate: asyncio.Future[None] | None = None
+        self._ready: list[LiveRun | RunEnd] = []
 
     async def serve(self) -> NoReturn:
         while data := await self._loop.sock_recv(self._channel, 1 << 18):
@@ -76,19 +74,17 @@ class Child:
     def _handle(self, message: Asked) -> None:
         match message:
             case Order():
-                self._begin(message)
+                self._begin(self._prepared(message))
             case Ready():
-                self._gate = self._gate or self._loop.create_future()
-                for order in message.orders:
-                    self._begin(order, self._gate)
+                self._ready += map(self._prepared, message.orders)
             case Go():
-                self._open(lambda gate: gate.set_result(None))
+                ready, self._ready = self._ready, []
+                for run in ready:
+                    self._begin(run, in_a_crowd=True)
             case Never():
-                self._open(lambda gate: gate.cancel())
+                self._ready.clear()
             case Cancel():
-                for run_id in message.run_ids:
-                    if (run := self._runs.get(RunId(run_id))) is not None:
-                        run.stop(message.reason)
+                self._stop(set(message.run_ids), message.reason)
             case BelongsTo():
                 self._runner.worker_id = WorkerId(message.id)
             case Stop():
@@ -96,53 +92,34 @@ class Child:
                 tracing.flush()
                 os._exit(0)
 
-    def _open(self, how: Callable[[asyncio.Future[None]], object]) -> None:
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            how(gate)
+    def _stop(self, run_ids: set[UUID], reason: Reason) -> None:
+        for run in [run for run in self._runs if run.order.run_id in run_ids]:
+            run.stop(reason)
 
-    def _begin(self, order: Order, gate: asyncio.Future[None] | None = None) -> None:
-        """gate: before which it waits, made ready, with others that begin at the same instant."""
+    def _prepared(self, order: Order) -> LiveRun | RunEnd:
+        """Or the end of one that can't begin, to be told when it would have begun."""
         try:
-            run = self._runner.prepare(order)
+            return self._runner.prepare(order)
         except Exception as error:
-            self._can_not_begin(failed_to_begin(order, error), gate)
+            return failed_to_begin(order, error)
+
+    def _begin(self, run: LiveRun | RunEnd, *, in_a_crowd: bool = False) -> None:
+        if isinstance(run, RunEnd):
+            self._send(run)
             return
-        run.in_a_crowd = gate is not None
-        self._runs[run.order.run_id] = run
-        output = self._outputs.open(run.order.run_id)
-        output.serve(run)
-        work = self._perform(run) if gate is None else self._perform_behind(gate, run)
-        task = self._loop.create_task(work, context=context_of(output))
-        run.on_stop = task.cancel
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _can_not_begin(self, end: RunEnd, gate: asyncio.Future[None] | None) -> None:
-        if gate is None:
-            self._send(end)
-        else:
-            gate.add_done_callback(lambda opened: None if opened.cancelled() else self._send(end))
-
-    async def _perform_behind(self, gate: asyncio.Future[None], run: LiveRun) -> None:
-        try:
-            await gate
-        except asyncio.CancelledError as error:
-            if gate.cancelled():  # its claim came to nothing
-                self._runs.pop(run.order.run_id, None)
-                self._outputs.closed(run.order.run_id)
-            else:  # asked to end in the same breath
-                self._ended(ended(run, error))
-        else:
-            await self._perform(run)
+        run.in_a_crowd = in_a_crowd
+        self._outputs.open(run.output)
+        self._runs[run] = self._loop.create_task(self._perform(run))
 
     async def _perform(self, run: LiveRun) -> None:
+        capture(run.output)
+        run.on_stop = self._runs[run].cancel  # not before: a task that is cancelled before its first step has no end
         run.begins()
-        self._ended(await self._runner.perform_async(run))
+        self._ended(run, await self._runner.perform_async(run))
 
-    def _ended(self, end: RunEnd) -> None:
-        self._runs.pop(end.run_id, None)
-        last = self._outputs.closed(end.run_id)
+    def _ended(self, run: LiveRun, end: RunEnd) -> None:
+        del self._runs[run]
+        last = self._outputs.closed(run.output)
         self._send_news()
         if last:
             self._send(Output(last))

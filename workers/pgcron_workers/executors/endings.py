@@ -42,7 +42,7 @@ def skipped(run: LiveRun, skip: BaseException) -> RunEnd:
 def _succeeded(run: LiveRun, result: Any) -> RunEnd:
     metadata = json_of(run.context.metadata) if run.context.metadata else {}
     return RunEnd(
-        run.order.run_id, Status.SUCCESS, metadata=metadata, result=result, duration=run.elapsed_ms(), progress=run.latest_progress(),
+        run.order.run_id, Status.SUCCESS, metadata=metadata, result=result, duration=run.elapsed_ms(), progress=run.output.latest_progress,
     )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def classified(run: LiveRun, error: BaseException) -> RunEnd:
     failure = failure_of(reason, error)
     return RunEnd(
         run.order.run_id, Status.FAILED, reason, text, trace, json_of(run.context.metadata) or {}, _result_of(run),
-        duration=run.elapsed_ms(), progress=run.latest_progress(),
+        duration=run.elapsed_ms(), progress=run.output.latest_progress,
         error_types=failure.error_types, wish=failure.wish, wish_after_ms=failure.wish_after_ms,
     )  # fmt: skip
 

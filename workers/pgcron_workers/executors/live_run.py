@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from pgcron_py.context import JobContext
 from pgcron_py.domain.words import Reason
 from pgcron_py.handlers import Handler
 from pgcron_workers.executors.base import Order
+from pgcron_workers.executors.output import RunOutput
 
 Call = Callable[[], Any]
 
 
 def _nothing() -> None:
-    """Nobody reports progress, nobody has to be woken."""
+    """Nobody has to be woken."""
 
 
-@dataclass(slots=True)
-class LiveRun:
+class LiveRun(Struct, eq=False):
     """stop_reason: why it was asked to end, once it was. on_stop: wakes a coroutine that waits, from any thread.
-    latest_progress: what its handler reported last. in_a_crowd: others begin at the same instant."""
+    in_a_crowd: others begin at the same instant."""
 
     order: Order
     handler: Handler
     context: JobContext
     call: Call
+    output: RunOutput
     on_stop: Callable[[], object] = _nothing
-    latest_progress: Callable[[], dict[str, Any] | None] = _nothing
     stop_reason: Reason | None = None
     began: float = field(default_factory=time.monotonic)
     over: float | None = None

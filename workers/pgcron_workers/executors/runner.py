@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -24,8 +24,9 @@ from pgcron_py.registry import PgCron
 from pgcron_workers.executors.base import Order, RunEnd
 from pgcron_workers.executors.endings import ended, finish_of, recorded, skipped, success
 from pgcron_workers.executors.live_run import Call, LiveRun
+from pgcron_workers.executors.output import RunOutput
 from pgcron_workers.executors.pools import Pools, commit, commit_async, roll_back, roll_back_async
-from pgcron_workers.executors.stepping import Marker, Stepped
+from pgcron_workers.executors.stepping import Marker, stepped
 from pgcron_workers.executors.transactions import (
     BROKEN_HINT,
     Guard,
@@ -52,6 +53,7 @@ class Runner:
         handler = self._app.handlers.get(order.handler)
         if handler is None:
             raise PgCronError(f"handler {order.handler!r} is not in application {self._app.name!r}")
+        output = RunOutput(order.run_id)
         context = JobContext(
             order.run_id,
             order.job_id,
@@ -63,8 +65,9 @@ class Runner:
             order.args,
             _timing=order.timing,
             _timeout=None if order.timeout_ms is None else order.timeout_ms / 1000,
+            _on_progress=output.progress,
         )
-        return LiveRun(order, handler, context, self._call(handler, order, context))
+        return LiveRun(order, handler, context, self._call(handler, order, context), output)
 
     def _call(self, handler: Handler, order: Order, context: JobContext) -> Call:
         signature = self._signatures.get(handler.name)
@@ -90,9 +93,10 @@ class Runner:
             self._instances[key] = self._app.factory(owner)
         return self._instances[key]
 
-    async def perform_async(self, run: LiveRun) -> RunEnd:
-        if not is_wanted():
-            return await self._perform_async(run)
+    def perform_async(self, run: LiveRun) -> Coroutine[Any, Any, RunEnd]:
+        return self._spanned_async(run) if is_wanted() else self._perform_async(run)
+
+    async def _spanned_async(self, run: LiveRun) -> RunEnd:
         with spanned(run.order) as told:
             return told(await self._perform_async(run))
 
@@ -101,6 +105,8 @@ class Runner:
         if (limit := run.order.timeout_ms) is not None:
             timer = asyncio.get_running_loop().call_later(limit / 1000, run.stop, Reason.TIMEOUT)
         try:
+            if run.stop_reason is not None:  # asked to end before it began
+                raise asyncio.CancelledError
             if run.handler.transactional:
                 return await self._transactional_async(run)
             return success(run, await self._stepped(run))
@@ -112,7 +118,7 @@ class Runner:
 
     def _stepped(self, run: LiveRun) -> Awaitable[Any]:
         """The handler's coroutine, its steps marked where the supervisor sees them."""
-        steps = Stepped(run.call(), self._marker, run.order.run_id) if self._marker is not None else run.call()
+        steps = stepped(run.call(), self._marker, run.order.run_id) if self._marker is not None else run.call()
         return _others_first(run, steps) if run.in_a_crowd else steps
 
     def perform_sync(self, run: LiveRun) -> RunEnd:
@@ -197,8 +203,10 @@ async def _others_first(run: LiveRun, steps: Awaitable[Any]) -> Any:
     """What is left to do after a handler waits until the first lines of those have run that begin at the same instant."""
     result = await steps
     run.over = time.monotonic()
-    with suppress(asyncio.CancelledError):  # too late: it has ended
+    try:  # noqa: SIM105  # suppress() would cost as much as all of this
         await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        pass  # too late: it has ended
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Coroutine, Generator
+from types import coroutine
 from typing import Any
 from uuid import UUID
 
@@ -37,29 +38,25 @@ class Marker:
         return None if run == _NOBODY else UUID(bytes=run)
 
 
-class Stepped:
+@coroutine
+def stepped(work: Coroutine[Any, Any, Any], marker: Marker, run: UUID) -> Generator[Any, Any, Any]:
     """Awaits a coroutine and marks each of its steps. Tasks that the handler makes itself are not marked."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], marker: Marker, run: UUID) -> None:
-        self._coroutine, self._marker, self._run = coroutine, marker, run.bytes
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        steps = self._coroutine.__await__()
-        value: Any = None
-        error: BaseException | None = None
-        while True:
-            self._marker.enter(self._run)
-            try:
-                awaited = steps.send(value) if error is None else steps.throw(error)
-            except StopIteration as end:
-                return end.value
-            finally:
-                self._marker.leave()
-            value, error = None, None
-            try:
-                value = yield awaited
-            except GeneratorExit:
-                steps.close()
-                raise
-            except BaseException as thrown:
-                error = thrown
+    steps, mark = work.__await__(), run.bytes
+    value: Any = None
+    error: BaseException | None = None
+    while True:
+        marker.enter(mark)
+        try:
+            awaited = steps.send(value) if error is None else steps.throw(error)
+        except StopIteration as end:
+            return end.value
+        finally:
+            marker.leave()
+        value, error = None, None
+        try:
+            value = yield awaited
+        except GeneratorExit:
+            steps.close()
+            raise
+        except BaseException as thrown:
+            error = thrown

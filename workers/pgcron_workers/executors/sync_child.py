@@ -107,17 +107,16 @@ class SyncChild:
         self._run = run
         if reason := self._stop_early.get(run.order.run_id):
             run.stop(reason)
-        output = self._outputs.open(run.order.run_id)
-        output.serve(run)
+        self._outputs.open(run.output)
         try:
-            with captured(output), limited(run.order.memory_limit_mib):
+            with captured(run.output), limited(run.order.memory_limit_mib):
                 end = asyncio.run(self._perform_async(run)) if run.handler.is_async else self._runner.perform_sync(run)
         except BaseException as error:  # a late signal, or an event loop that could not be had
             end = classified(run, error)
         finally:
             self._run = None
             self._stop_early.clear()
-        if last := self._outputs.closed(run.order.run_id):
+        if last := self._outputs.closed(run.output):
             self._send(Output(last))
         self._send(end)
 
