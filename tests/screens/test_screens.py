@@ -116,7 +116,7 @@ def test_jobs_are_searched_filtered_and_sorted_by_url(tab: Tab) -> None:
 def test_a_job_is_disabled_with_a_reason_and_enabled_again(site: Site, scripts: bool) -> None:
     tab = site.tab("operator", scripts=scripts)
     page = tab.open("/jobs/purge-carts")
-    page.get_by_label("Why").fill("carts are being migrated")
+    page.get_by_role("textbox", name="Why").fill("carts are being migrated")
     page.get_by_role("button", name="Disable").click()
     expect(page.get_by_text("The job is disabled.")).to_be_visible()
     expect(page.locator("#main")).to_contain_text("carts are being migrated")
