@@ -25,6 +25,7 @@ from pgcron_admin.live.events import Lines
 from pgcron_admin.live.stream import Stream, sent
 from pgcron_admin.live.topics import Kind, Topic
 from support.admin import METRICS_TOKEN, People, Server, admin_process, as_program
+from support.admin_sites import Site
 from support.bouncer import bouncer_for
 from support.events import Event, follow
 from support.fleet import Fleet, wait_for
@@ -72,6 +73,11 @@ class Database:
             "INSERT INTO pgcron.cron_log_output (run_id, lines, bytes, is_complete) VALUES (%s, %s, %s, true)",
             (run, lines, lines * 5),
         )
+
+
+@pytest.fixture(scope="module")
+def site(own_site: Site) -> Site:
+    return own_site
 
 
 @pytest.fixture

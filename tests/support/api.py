@@ -28,6 +28,9 @@ class Records:
         (row,) = self.rows(query, *values)
         return row
 
+    def do(self, statement: str, *values: object) -> None:
+        self.rows(statement, *values)
+
     def job(self, name: str, **columns: Any) -> UUID:
         """A planned job that is not due for years."""
         fields = {"name": name, "schedule": "0 0 29 2 *", "handler": HANDLER, **columns}
