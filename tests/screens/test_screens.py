@@ -221,8 +221,15 @@ def test_hostile_text_is_only_text(site: Site) -> None:
         site.do("DELETE FROM pgcron.cron_job WHERE name = %s", HOSTILE)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("phone", [False, True])
+@pytest.mark.parametrize(
+    ("dark", "phone"),
+    [
+        (False, False),
+        (True, True),
+        pytest.param(False, True, marks=pytest.mark.long),
+        pytest.param(True, False, marks=pytest.mark.long),
+    ],
+)
 def test_no_screen_breaks_the_policy_asks_elsewhere_or_scrolls_sideways(site: Site, dark: bool, phone: bool) -> None:
     tab = site.tab(dark=dark, phone=phone)
     for path in (*SCREENS, a_run(site, "send-invoices")):
