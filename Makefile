@@ -8,6 +8,8 @@ SEED ?=
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules
+# Hundreds of processes are started by the tests: none may compile anew what one of them did.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 

@@ -30,6 +30,7 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from pgcron_py.embedded import EmbeddedServer
 from support.figures import measured, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from support.fleet import Fleet, fleet_in
+from support.kept import let_go
 from support.steps import Stage
 
 SERVERS: dict[str, str | Path] = {"18": "18", "16": "16", "15": Path("/usr/lib/postgresql/15/bin")}
@@ -90,6 +91,7 @@ class Server:
         try:
             yield name
         finally:
+            let_go(name)
             with self.maintenance() as connection:
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 

@@ -27,7 +27,7 @@ Operation = dict[str, Any]
 def document() -> dict[str, Any]:
     """Of an application that no database is needed for."""
     app = create_app(AdminSettings.model_validate({"database_url": "postgresql://127.0.0.1:1/none", "dev": True}))
-    found: dict[str, Any] = app.state.openapi
+    found: dict[str, Any] = app.state.openapi()
     return found
 
 

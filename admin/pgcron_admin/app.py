@@ -38,7 +38,7 @@ from pgcron_admin.jwts import Jwts
 from pgcron_admin.live.hub import Hub
 from pgcron_admin.live.listener import Listener
 from pgcron_admin.metrics import Metrics
-from pgcron_admin.openapi import describe_routes, openapi_routes
+from pgcron_admin.openapi import document_of, openapi_routes
 from pgcron_admin.permissions import allowed_methods, check_declared
 from pgcron_admin.principal import provide_principal
 from pgcron_admin.problems import HANDLERS
@@ -124,11 +124,11 @@ def create_app(settings: AdminSettings) -> AdminApp:
         debug=False,
     )
     app.state.denials, app.state.pages = parts.denials, parts.pages
+    app.state.openapi = document_of(app, routes)
     app.parts = parts
     app.front = Front(super(AdminApp, app).__call__, settings, parts.metrics)
     app.front.methods = allowed_methods(app)
     check_declared(app)
-    describe_routes(app, routes)
     return app
 
 

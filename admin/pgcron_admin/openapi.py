@@ -6,7 +6,8 @@ Each operation gets its permission (`x-permission`), its security, and the error
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, get
@@ -59,15 +60,20 @@ def openapi_routes() -> Sequence[ControllerRouterHandler]:
     return [document]
 
 
-@get("/openapi.json", guards=[open_to_all], include_in_schema=False, media_type=MediaType.JSON)
-async def document(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
+@get("/openapi.json", guards=[open_to_all], include_in_schema=False, media_type=MediaType.JSON, sync_to_thread=True)
+def document(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """This document."""
     servers = [{"url": facts_of(request.scope).base_path or "/"}]
-    return Response(request.app.state.openapi | {"servers": servers}, media_type="application/vnd.oai.openapi+json")
+    return Response(request.app.state.openapi() | {"servers": servers}, media_type="application/vnd.oai.openapi+json")
 
 
-def describe_routes(app: Litestar, routes: Sequence[ControllerRouterHandler]) -> None:
-    """Makes the document, once. routes: as `app` was given them; Litestar describes only together with pages of its own."""
+def document_of(app: Litestar, routes: Sequence[ControllerRouterHandler]) -> Callable[[], dict[str, Any]]:
+    """The document, made when it is first asked for: it would take most of a start. routes: as `app` was given them."""
+    return cache(partial(_describe_routes, app, routes))
+
+
+def _describe_routes(app: Litestar, routes: Sequence[ControllerRouterHandler]) -> dict[str, Any]:
+    """Litestar describes only together with pages of its own: hence the twin."""
     twin = Litestar(routes, openapi_config=OPENAPI, dependencies=app.dependencies, logging_config=None)
     document: dict[str, Any] = twin.openapi_schema.to_schema()
     document["components"].setdefault("schemas", {})["Problem"] = problem_schema()
@@ -81,7 +87,7 @@ def describe_routes(app: Litestar, routes: Sequence[ControllerRouterHandler]) ->
         access = access_of(handler)
         if operation is not None and access is not None:
             _describe(operation, method.lower(), access, has_place="{" in path)
-    app.state.openapi = document
+    return document
 
 
 def _names_of(body: type[Body]) -> Iterator[str]:

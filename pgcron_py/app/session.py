@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString, TypeVar
 
@@ -65,7 +65,8 @@ def connected(url: str) -> Iterator[Connection]:
             checked_url(url), connect_timeout=CONNECT_TIMEOUT, application_name="pgcron cli", autocommit=True,
             prepare_threshold=None,  # what is prepared stays with the backend, which a pooler gives to the next
         )  # fmt: skip
-        with connection:
+        # Not `with connection`: after Ctrl-C amid a statement it would try a rollback, and warn that it can't.
+        with closing(connection):
             yield connection
 
 

@@ -1,50 +1,37 @@
-"""One database and one `pgcron admin --dev` for each module: tests of a module use names of their own."""
+"""One `pgcron admin --dev` for all modules, on a database that is as new for each: tests of a module use names of their own."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import psycopg
 import pytest
 
 from pgcron_admin.app import AdminApp, create_app
 from pgcron_admin.settings import AdminSettings
-from support.admin import METRICS_TOKEN, Browser, People, Server, admin_process, environment
+from support.admin import Browser, environment
+from support.admin_sites import Site, site_on
 
 
-@dataclass(frozen=True)
-class Site:
-    """db_url: as superuser. web_url: as a member of pgcron_web, which the admin is."""
-
-    db_url: str
-    web_url: str
-    server: Server
-    people: People
-
-    @property
-    def url(self) -> str:
-        return self.server.url
-
-    def browser(self) -> Browser:
-        return Browser(self.url)
-
-    def session(self, name: str, role: str = "viewer", *extra: str) -> Browser:
-        return self.people.session(self.url, name, role, *extra)
+@pytest.fixture(scope="session")
+def shared_site(embedded_pg: object, migrated_template: str) -> Iterator[Site]:
+    with site_on(embedded_pg, migrated_template) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def site(embedded_pg: object, migrated_template: str) -> Iterator[Site]:
-    from pgcron_py.app.database import adopt
+def site(shared_site: Site) -> Site:
+    shared_site.renew()
+    return shared_site
 
-    with embedded_pg.database(migrated_template) as name:  # type: ignore[attr-defined]  # tests/conftest.py's Server
-        db_url = embedded_pg.url(name)  # type: ignore[attr-defined]
-        web_url = embedded_pg.url(name, ("t_web", "test"))  # type: ignore[attr-defined]
-        adopt(db_url)
-        with admin_process(web_url, "--dev", PGCRON_ADMIN_METRICS_TOKEN=METRICS_TOKEN) as server:
-            yield Site(db_url, web_url, server, People(db_url))
+
+@pytest.fixture(scope="module")
+def own_site(embedded_pg: object, migrated_template: str) -> Iterator[Site]:
+    """For modules that look into what the admin itself remembers, or do it harm."""
+    with site_on(embedded_pg, migrated_template) as found:
+        yield found
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from pgcron_admin.bulk_runner import BulkRunner
 from pgcron_admin.database import Database
 from pgcron_admin.settings import AdminSettings
 from pgcron_admin.stopping import Stopping
-from support.admin import Browser, People, Server, admin_process, as_program
+from support.admin import Browser, People, admin_process, as_program
+from support.admin_sites import Site, site_on
 from support.api import Records, next_page, refused
 from support.fleet import wait_for
 
@@ -191,19 +192,24 @@ def test_the_same_key_is_the_same_action(boss: Browser, records: Records) -> Non
     assert len([b for b in boss.get("/api/bulk?limit=100").json() if b["id"] == first["id"]]) == 1
 
 
+@pytest.fixture(scope="module")
+def strict_site(embedded_pg: object, migrated_template: str) -> Iterator[Site]:
+    """Users may ask for three runs in a minute, and all for a hundred."""
+    limits = {"PGCRON_ADMIN_RUNS_PER_MINUTE": "3", "PGCRON_ADMIN_ALL_RUNS_PER_MINUTE": "100"}
+    with site_on(embedded_pg, migrated_template, **limits) as found:
+        yield found
+
+
 @pytest.fixture
-def slow(db_url: str, web_url: str) -> Iterator[tuple[Records, Server, Browser]]:
-    """An admin whose users may ask for three runs in a minute, and all for a hundred."""
-    records = Records(db_url)
+def slow(strict_site: Site) -> tuple[Records, Browser]:
+    strict_site.renew()
+    records = Records(strict_site.db_url)
     records.worker()
-    with admin_process(
-        web_url, "--dev", PGCRON_ADMIN_RUNS_PER_MINUTE="3", PGCRON_ADMIN_ALL_RUNS_PER_MINUTE="100"
-    ) as server:
-        yield records, server, People(db_url).session(server.url, "ann", "operator")
+    return records, strict_site.session("ann", "operator")
 
 
-def test_runs_of_a_bulk_action_count_each_and_wait_for_room(slow: tuple[Records, Server, Browser]) -> None:
-    records, _, ann = slow
+def test_runs_of_a_bulk_action_count_each_and_wait_for_room(slow: tuple[Records, Browser]) -> None:
+    records, ann = slow
     jobs = [str(records.job(f"job-{n}")) for n in range(7)]
     off = str(records.job("off", is_enabled=False))
     bulk = begin(ann, action="run", jobs=[*jobs, off])
@@ -226,8 +232,8 @@ def test_runs_of_a_bulk_action_count_each_and_wait_for_room(slow: tuple[Records,
     }
 
 
-def test_an_action_that_waits_is_cancelled_and_leaves_the_others_alone(slow: tuple[Records, Server, Browser]) -> None:
-    records, _, ann = slow
+def test_an_action_that_waits_is_cancelled_and_leaves_the_others_alone(slow: tuple[Records, Browser]) -> None:
+    records, ann = slow
     bulk = begin(ann, action="run", jobs=[str(records.job(f"job-{n}")) for n in range(5)])
     wait_for(lambda: ann.get(f"/api/bulk/{bulk}").json()["waitsUntil"], "it waits for room")
     told = ann.post(f"/api/bulk/{bulk}/cancel", {"reason": "changed my mind"}).json()
@@ -242,16 +248,16 @@ def test_an_action_that_waits_is_cancelled_and_leaves_the_others_alone(slow: tup
     refused(ann.get(f"/api/bulk/{uuid4()}"), 404, "Bulk action with ID")
 
 
-def test_runs_that_no_worker_would_take_are_refused_unless_forced(slow: tuple[Records, Server, Browser]) -> None:
-    records, _, ann = slow
+def test_runs_that_no_worker_would_take_are_refused_unless_forced(slow: tuple[Records, Browser]) -> None:
+    records, ann = slow
     job = str(records.job("orphan", handler="nobody:has-it"))
     told = ended(ann, begin(ann, action="run", jobs=[job]))
     assert told["refused"] == 1
     assert ended(ann, begin(ann, action="run", jobs=[job], force=True))["done"] == 1
 
 
-def test_whoever_was_disabled_meanwhile_changes_nothing_more(slow: tuple[Records, Server, Browser]) -> None:
-    records, _, ann = slow
+def test_whoever_was_disabled_meanwhile_changes_nothing_more(slow: tuple[Records, Browser]) -> None:
+    records, ann = slow
     bulk = begin(ann, action="run", jobs=[str(records.job(f"job-{n}")) for n in range(5)])
     wait_for(lambda: ann.get(f"/api/bulk/{bulk}").json()["waitsUntil"], "it waits for room")
     records.rows("UPDATE pgcron.app_user SET role = 'viewer' WHERE name = 'ann'")

@@ -8,12 +8,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 
 from pgcron_py.app.passwords import hashed
-from support.admin import METRICS_TOKEN, Browser, admin_process
+from support.admin import METRICS_TOKEN, Browser, admin_process, as_program
+from support.kept import kept
 
 PASSWORD = "three blind mice 1905"
 FREE_OF_ACCOUNT, FREE_OF_ADDRESS = 5, 20
@@ -25,9 +25,8 @@ def _fresh(site: Any) -> None:
 
 
 def do(site: Any, statement: str, *values: object) -> list[Any]:
-    with psycopg.connect(site.db_url, autocommit=True) as connection:
-        cursor = connection.execute(statement, values or None)
-        return cursor.fetchall() if cursor.description else []
+    cursor = kept(site.db_url).execute(statement, values or None)
+    return cursor.fetchall() if cursor.description else []
 
 
 def begin(url: str, address: bytes, account: bytes) -> int:
@@ -39,7 +38,7 @@ def begin(url: str, address: bytes, account: bytes) -> int:
 
 def looked_at(site: Any) -> int:
     """How many passwords the admin has verified so far."""
-    text = httpx.get(f"{site.url}/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"}).text
+    text = as_program(site.url, METRICS_TOKEN).get("/metrics").text
     found = re.search(r"^pgcron_admin_password_verifications_total (\S+)$", text, re.M)
     assert found is not None, text
     return int(float(found[1]))

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pgcron_admin import jwts
 from pgcron_admin.settings import AdminSettings, load_admin_settings
 from pgcron_py.errors import DatabaseUnavailable, InvalidArguments
-from support.admin import admin_process
+from support.admin import admin_process, as_program, client
 
 ISSUER, AUDIENCE = "https://id.example.com", "pgcron"
 OURS = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -126,7 +126,7 @@ def url(site: Any, key_set: Path) -> Iterator[str]:
 
 
 def me(url: str, token: str) -> httpx.Response:
-    return httpx.get(f"{url}/api/auth/me", headers={"Authorization": f"Bearer {token}".strip()})
+    return client(url).get("/api/auth/me", headers={"Authorization": f"Bearer {token}".strip()})
 
 
 def test_a_jwt_of_the_issuer_is_taken_with_its_permissions(url: str) -> None:
@@ -158,9 +158,7 @@ def test_a_forgery_is_refused(url: str, forgery: str) -> None:
 
 
 def test_a_jwt_signs_nobody_in_and_makes_no_token(url: str) -> None:
-    program = httpx.Client(
-        base_url=url, headers={"Authorization": f"Bearer {rs256(claims(permissions=['system.cron.manage']))}"}
-    )
+    program = as_program(url, rs256(claims(permissions=["system.cron.manage"])))
     assert program.get("/api/sessions").status_code == 403
     assert program.post("/api/tokens", json={"name": "x", "scopes": ["cron.view"]}).status_code == 403
     assert program.get("/api/users").status_code == 403

@@ -12,7 +12,9 @@ import pytest
 
 from pgcron_admin.controllers.overview import HIDDEN
 from pgcron_admin.settings import AdminSettings
-from support.admin import SECRET, People, admin_process
+from support.admin import METRICS_TOKEN, SECRET, People, admin_process
+from support.admin_sites import Site
+from support.kept import kept
 
 
 @pytest.fixture
@@ -22,8 +24,15 @@ def connection(db_url: str) -> Iterator[Any]:
 
 
 @pytest.fixture
+def renewed(site: Site) -> Site:
+    """For what is not kept for a while, as the figures of a day are."""
+    site.renew()
+    return site
+
+
+@pytest.fixture
 def viewer(db_url: str, web_url: str) -> Iterator[Any]:
-    with admin_process(web_url, "--dev", PGCRON_ADMIN_METRICS_TOKEN="scrape-7f3b9c1d5e8a4602") as server:
+    with admin_process(web_url, "--dev") as server:
         yield People(db_url).session(server.url, "viewer")
 
 
@@ -89,7 +98,8 @@ def test_the_figures_of_a_day_are_those_of_the_runs_that_began_in_it(viewer: Any
     assert told["jobs"]["running"] == 1
 
 
-def test_what_needs_attention_comes_with_the_most_pressing_first(viewer: Any, connection: Any) -> None:
+def test_what_needs_attention_comes_with_the_most_pressing_first(renewed: Site) -> None:
+    viewer, connection = renewed.session("viewer"), kept(renewed.db_url)
     mine = job(connection, "stuck")
     run(connection, mine, 1, "RUNNING", "10 min")
     connection.execute(
@@ -118,7 +128,8 @@ def test_the_day_is_read_again_after_a_moment(viewer: Any, connection: Any) -> N
         time.sleep(0.2)
 
 
-def test_health_checks_are_those_of_the_view(viewer: Any, connection: Any) -> None:
+def test_health_checks_are_those_of_the_view(renewed: Site) -> None:
+    viewer, connection = renewed.session("viewer"), kept(renewed.db_url)
     job(connection, "waiting")
     told = viewer.get("/api/health-checks").json()
     names = {name for (name,) in connection.execute("SELECT name FROM pgcron.health")}
@@ -127,16 +138,15 @@ def test_health_checks_are_those_of_the_view(viewer: Any, connection: Any) -> No
     assert {it["state"] for it in told} <= {"ok", "warning", "critical"}
 
 
-def test_settings_tell_versions_and_nothing_that_is_secret_or_says_where_things_are(
-    viewer: Any, connection: Any
-) -> None:
+def test_settings_tell_versions_and_nothing_that_is_secret_or_says_where_things_are(renewed: Site) -> None:
+    viewer, connection = renewed.session("viewer"), kept(renewed.db_url)
     answer = viewer.get("/api/settings")
     told = answer.json()
     (revision,) = connection.execute("SELECT version_num FROM pgcron.alembic_version").fetchone()
     assert (told["database"]["revision"], told["database"]["isStandby"]) == (revision, False)
     assert (told["admin"]["sessionIdle"], told["admin"]["runsPerMinute"], told["admin"]["dev"]) == (1800, 10, True)
     assert SECRET not in answer.text
-    assert "scrape-7f3b9c1d5e8a4602" not in answer.text
+    assert METRICS_TOKEN not in answer.text
     assert "t_web" not in answer.text
     assert not {"databaseUrl", "secret", "metricsToken", "jwtKey", "trustedProxies"} & told["admin"].keys()
     assert AdminSettings.model_fields.keys() >= HIDDEN

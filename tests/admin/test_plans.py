@@ -43,8 +43,15 @@ class Looked:
 
 
 @pytest.fixture(scope="module")
-def looked(site: Any) -> Iterator[tuple[Looked, UUID]]:
-    records = Records(site.db_url)
+def urls(embedded_pg: Any, migrated_template: str) -> Iterator[tuple[str, str]]:
+    """As superuser, and as the admin: a database of its own, for it gets large."""
+    with embedded_pg.database(migrated_template) as name:
+        yield embedded_pg.url(name), embedded_pg.url(name, ("t_web", "test"))
+
+
+@pytest.fixture(scope="module")
+def looked(urls: tuple[str, str]) -> Iterator[tuple[Looked, UUID]]:
+    records = Records(urls[0])
     worker = records.worker()
     busy = records.job("busy")
     records.runs(busy, worker, RUNS, ago="20 d")
@@ -55,7 +62,7 @@ def looked(site: Any) -> Iterator[tuple[Looked, UUID]]:
     )
     records.rows("VACUUM ANALYZE pgcron.cron_log")
     records.rows("VACUUM ANALYZE pgcron.cron_job")
-    plans = Looked(site.web_url)
+    plans = Looked(urls[1])
     yield plans, busy
     plans.connection.close()
 
@@ -104,9 +111,9 @@ def test_a_page_of_jobs_asks_for_the_runs_of_those_it_shows(looked: tuple[Looked
     assert plans.rows(job_queries.page_query(JobFilter(), "name", is_first=False), params) <= 3 * PAGE
 
 
-def test_a_page_of_the_ledger_sorts_no_history(looked: tuple[Looked, UUID], site: Any) -> None:
+def test_a_page_of_the_ledger_sorts_no_history(looked: tuple[Looked, UUID], urls: tuple[str, str]) -> None:
     plans, busy = looked
-    records = Records(site.db_url)
+    records = Records(urls[0])
     records.rows(
         "INSERT INTO pgcron.cron_miss (job_id, reason, covers_from, covers_to, first_scheduled_for, last_scheduled_for, count) "
         "SELECT %s, CASE WHEN n %% 2 = 0 THEN 'overlap' ELSE 'disabled' END, t, t + interval '1 s', t + interval '1 s', t + interval '1 s', 1 FROM generate_series(1, 5000) n, LATERAL (SELECT '2026-01-01'::timestamptz + n * interval '1 s' AS t) x",

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from support.admin import People, admin_process, as_program
+from support.admin_sites import Site, site_on
 from support.api import Records
 
 
@@ -35,12 +36,19 @@ def trigger(program: httpx.Client, job: object) -> httpx.Response:
     return program.post(f"/api/cron-jobs/{job}/trigger")
 
 
+@pytest.fixture(scope="module")
+def strict_site(embedded_pg: object, migrated_template: str) -> Iterator[Site]:
+    """A user may ask for three runs in a minute, and all for five."""
+    limits = {"PGCRON_ADMIN_RUNS_PER_MINUTE": "3", "PGCRON_ADMIN_ALL_RUNS_PER_MINUTE": "5"}
+    with site_on(embedded_pg, migrated_template, **limits) as found:
+        yield found
+
+
 @pytest.fixture
-def one(web_url: str, records: Records) -> Iterator[str]:
-    with admin_process(
-        web_url, "--dev", PGCRON_ADMIN_RUNS_PER_MINUTE="3", PGCRON_ADMIN_ALL_RUNS_PER_MINUTE="5"
-    ) as server:
-        yield server.url
+def one(strict_site: Site) -> Site:
+    strict_site.renew()
+    Records(strict_site.db_url).worker()
+    return strict_site
 
 
 def test_two_hundred_calls_at_once_through_four_processes_accept_exactly_ten(
@@ -62,13 +70,13 @@ def test_two_hundred_calls_at_once_through_four_processes_accept_exactly_ten(
 
 
 def test_sessions_and_tokens_of_one_user_share_a_limit_and_only_accepted_calls_count(
-    one: str, db_url: str, records: Records
+    one: Site,
 ) -> None:
-    people = People(db_url)
+    records, people = Records(one.db_url), one.people
     jobs = [records.job(f"job-{n}") for n in range(6)]
     program, browser = (
-        as_program(one, people.token("ann", "operator", scopes=["cron.trigger"])),
-        people.session(one, "ann", "operator"),
+        as_program(one.url, people.token("ann", "operator", scopes=["cron.trigger"])),
+        people.session(one.url, "ann", "operator"),
     )
     disabled = records.job("off", is_enabled=False)
     for _ in range(5):
@@ -79,13 +87,14 @@ def test_sessions_and_tokens_of_one_user_share_a_limit_and_only_accepted_calls_c
     answer = browser.post(f"/api/cron-jobs/{jobs[3]}/trigger")
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
     assert answer.json()["message"] == "you may ask for 3 runs in a minute"
-    bob = as_program(one, people.token("bob", "operator", scopes=["cron.trigger"]))
+    bob = as_program(one.url, people.token("bob", "operator", scopes=["cron.trigger"]))
     assert [trigger(bob, job).status_code for job in jobs[3:]] == [202, 202, 429]
     assert trigger(bob, jobs[5]).json()["message"] == "all users together may ask for 5 runs in a minute"
 
 
-def test_retry_after_is_the_second_in_which_the_window_lets_go(one: str, db_url: str, records: Records) -> None:
-    program = as_program(one, People(db_url).token("ann", "operator", scopes=["cron.trigger"]))
+def test_retry_after_is_the_second_in_which_the_window_lets_go(one: Site) -> None:
+    records = Records(one.db_url)
+    program = as_program(one.url, one.people.token("ann", "operator", scopes=["cron.trigger"]))
     jobs = [records.job(f"job-{n}") for n in range(5)]
     for job in jobs[:3]:
         assert trigger(program, job).status_code == 202

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from pgcron_admin.assets import FOLDER
 from support.admin import People, Server, admin_process
+from support.kept import kept
 from support.showcase import seed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -99,12 +100,10 @@ class Site:
         return tab
 
     def do(self, statement: str, *values: object) -> None:
-        with psycopg.connect(self.db_url, autocommit=True) as connection:
-            connection.execute(statement, values or None)
+        kept(self.db_url).execute(statement, values or None)
 
     def value(self, query: str, *values: object) -> object:
-        with psycopg.connect(self.db_url, autocommit=True) as connection:
-            row = connection.execute(query, values or None).fetchone()
+        row = kept(self.db_url).execute(query, values or None).fetchone()
         assert row is not None
         return row[0]
 

@@ -116,7 +116,7 @@ def test_jobs_are_searched_filtered_and_sorted_by_url(tab: Tab) -> None:
 def test_a_job_is_disabled_with_a_reason_and_enabled_again(site: Site, scripts: bool) -> None:
     tab = site.tab("operator", scripts=scripts)
     page = tab.open("/jobs/purge-carts")
-    page.get_by_label("Why").fill("carts are being migrated")
+    page.get_by_role("textbox", name="Why").fill("carts are being migrated")
     page.get_by_role("button", name="Disable").click()
     expect(page.get_by_text("The job is disabled.")).to_be_visible()
     expect(page.locator("#main")).to_contain_text("carts are being migrated")
@@ -222,8 +222,15 @@ def test_hostile_text_is_only_text(site: Site) -> None:
         site.do("DELETE FROM pgcron.cron_job WHERE name = %s", HOSTILE)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("phone", [False, True])
+@pytest.mark.parametrize(
+    ("dark", "phone"),
+    [
+        (False, False),
+        (True, True),
+        pytest.param(False, True, marks=pytest.mark.long),
+        pytest.param(True, False, marks=pytest.mark.long),
+    ],
+)
 def test_no_screen_breaks_the_policy_asks_elsewhere_or_scrolls_sideways(site: Site, dark: bool, phone: bool) -> None:
     tab = site.tab(dark=dark, phone=phone)
     for path in (*SCREENS, a_run(site, "send-invoices")):

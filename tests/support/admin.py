@@ -11,9 +11,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
-import psycopg
+
+from support.kept import kept
 
 SECRET = "Jx2-tests-only-7f3b9c1d5e8a4602-Qk"
 METRICS_TOKEN = "scrape-7f3b9c1d5e8a4602"
@@ -64,11 +66,16 @@ def admin_process(database_url: str, *options: str, before: str = "", **settings
         process.wait()
 
 
+def client(url: str, **options: Any) -> httpx.Client:
+    """Of plain HTTP, and so without the certificates of the world, which take longer to read than many a test."""
+    return httpx.Client(base_url=url, timeout=20, verify=False, **options)
+
+
 class Browser:
     """Keeps cookies as a browser does, and sends the CSRF token and where a request comes from."""
 
     def __init__(self, url: str) -> None:
-        self.http = httpx.Client(base_url=url, timeout=20)
+        self.http = client(url)
         self.csrf: str | None = None
 
     @property
@@ -106,26 +113,24 @@ class People:
 
     def add(self, name: str, role: str = "viewer", *extra: str) -> str:
         """Its id, new or not."""
-        with psycopg.connect(self.db_url, autocommit=True) as connection:
-            statement = """
-                INSERT INTO pgcron.app_user (name, role, extra_permissions) VALUES (%s, %s, %s)
-                ON CONFLICT (name) DO UPDATE SET role = excluded.role RETURNING id"""
-            row = connection.execute(statement, (name, role, list(extra))).fetchone()
+        statement = """
+            INSERT INTO pgcron.app_user (name, role, extra_permissions) VALUES (%s, %s, %s)
+            ON CONFLICT (name) DO UPDATE SET role = excluded.role RETURNING id"""
+        row = kept(self.db_url).execute(statement, (name, role, list(extra))).fetchone()
         assert row is not None
         return str(row[0])
 
     def set_password(self, name: str, password_hash: str) -> None:
-        with psycopg.connect(self.db_url, autocommit=True) as connection:
-            connection.execute("UPDATE pgcron.app_user SET password_hash = %s WHERE name = %s", (password_hash, name))
+        statement = "UPDATE pgcron.app_user SET password_hash = %s WHERE name = %s"
+        kept(self.db_url).execute(statement, (password_hash, name))
 
     def session(self, url: str, name: str, role: str = "viewer", *extra: str) -> Browser:
         """A browser where they are signed in."""
         user, secret = self.add(name, role, *extra), secrets.token_urlsafe(32)
-        with psycopg.connect(self.db_url, autocommit=True) as connection:
-            connection.execute(
-                "INSERT INTO pgcron.app_session (id_hash, user_id, expires_at) VALUES (%s, %s, clock_timestamp() + interval '1 h')",
-                (hashlib.sha256(secret.encode()).digest(), user),
-            )
+        kept(self.db_url).execute(
+            "INSERT INTO pgcron.app_session (id_hash, user_id, expires_at) VALUES (%s, %s, clock_timestamp() + interval '1 h')",
+            (hashlib.sha256(secret.encode()).digest(), user),
+        )
         browser = Browser(url)
         browser.http.cookies.set("pgcron_dev", secret, domain="127.0.0.1", path="/")
         browser.csrf = browser.get("/api/auth/me").json()["csrfToken"]
@@ -133,21 +138,17 @@ class People:
 
     def token(self, name: str, role: str = "viewer", *, scopes: list[str], valid_for: str = "1 h") -> str:
         user, id_, secret = self.add(name, role), secrets.token_hex(8), secrets.token_urlsafe(32)
-        with psycopg.connect(self.db_url, autocommit=True) as connection:
-            connection.execute(
-                "INSERT INTO pgcron.api_token (id, user_id, name, secret_hash, scopes, expires_at) "
-                "VALUES (%s, %s, 'a test', %s, %s, clock_timestamp() + %s::interval)",
-                (id_, user, hashlib.sha256(secret.encode()).digest(), scopes, valid_for),
-            )
+        kept(self.db_url).execute(
+            "INSERT INTO pgcron.api_token (id, user_id, name, secret_hash, scopes, expires_at) "
+            "VALUES (%s, %s, 'a test', %s, %s, clock_timestamp() + %s::interval)",
+            (id_, user, hashlib.sha256(secret.encode()).digest(), scopes, valid_for),
+        )
         return f"pgc_{id_}_{secret}"
 
     def audit(self, action: str) -> list[dict[str, object]]:
-        with psycopg.connect(self.db_url, autocommit=True) as connection:
-            cursor = connection.execute(
-                "SELECT row_to_json(a) FROM pgcron.cron_audit a WHERE action = %s ORDER BY at, id", (action,)
-            )
-            return [row[0] for row in cursor]
+        entries = "SELECT row_to_json(a) FROM pgcron.cron_audit a WHERE action = %s ORDER BY at, id"
+        return [row[0] for row in kept(self.db_url).execute(entries, (action,))]
 
 
 def as_program(url: str, token: str) -> httpx.Client:
-    return httpx.Client(base_url=url, timeout=20, headers={"Authorization": f"Bearer {token}"})
+    return client(url, headers={"Authorization": f"Bearer {token}"})

@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import psycopg
 from psycopg.rows import dict_row
+
+from support.kept import kept
 
 HANDLER = "shop:report"
 
@@ -19,13 +20,16 @@ class Records:
     url: str
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(query, values or None)
+        with kept(self.url).cursor(row_factory=dict_row) as cursor:
+            cursor.execute(query, values or None)
             return cursor.fetchall() if cursor.description is not None else []
 
     def row(self, query: str, *values: object) -> dict[str, Any]:
         (row,) = self.rows(query, *values)
         return row
+
+    def do(self, statement: str, *values: object) -> None:
+        self.rows(statement, *values)
 
     def job(self, name: str, **columns: Any) -> UUID:
         """A planned job that is not due for years."""

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from psycopg.rows import dict_row
+
+from support.kept import kept
 
 PATIENCE = 30.0
 
@@ -134,16 +135,15 @@ class Fleet:
         return worker
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
-            return connection.execute(query, values or None).fetchall()
+        with kept(self.url).cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query, values or None).fetchall()
 
     def row(self, query: str, *values: object) -> dict[str, Any]:
         (row,) = self.rows(query, *values)
         return row
 
     def do(self, statement: str, *values: object) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(statement, values or None)
+        kept(self.url).execute(statement, values or None)
 
     def ended(self, job: str, count: int = 1, seconds: float = PATIENCE) -> list[dict[str, Any]]:
         """The ended runs of a job, once there are `count`."""

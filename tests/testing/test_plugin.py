@@ -8,14 +8,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NO_OTHERS = (
-    "-p",
-    "no:pytest_postgresql",
-    "-p",
-    "no:postgresql",
-    "-p",
-    "no:hypothesispytest",
-)  # they take seconds to import
+# They take seconds to import.
+NO_OTHERS = [
+    part
+    for name in ("pytest_postgresql", "postgresql", "hypothesispytest", "schemathesis", "faker")
+    for part in ("-p", f"no:{name}")
+]
 PAGE = ROOT / "docs" / "testing.md"
 
 
