@@ -149,7 +149,7 @@ GUARDS = (
     ),
     Guard(
         "ahead: runs of a claim that came to nothing never begin", "workers/pgcron_workers/executors/child.py",
-        "self._ready.clear()", "pass",
+        "gate.cancel()", "gate.set_result(None)",
         ("tests/workers/test_ready_runs.py::test_they_never_begin_when_their_claim_came_to_nothing",),
     ),
     Guard(

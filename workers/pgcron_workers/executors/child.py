@@ -63,7 +63,7 @@ class Child:
         self._loop = asyncio.get_running_loop()
         self._news: deque[Output] = deque()
         self._outputs = Outputs(self._tell)
-        self._ready: list[LiveRun | RunEnd] = []
+        self._gate: asyncio.Future[None] | None = None
 
     async def serve(self) -> NoReturn:
         while data := await self._loop.sock_recv(self._channel, 1 << 18):
@@ -76,13 +76,15 @@ class Child:
             case Order():
                 self._begin(self._prepared(message))
             case Ready():
-                self._ready += map(self._prepared, message.orders)
+                self._gate = self._gate or self._loop.create_future()
+                for order in message.orders:
+                    self._make_ready(self._prepared(order), self._gate)
             case Go():
-                ready, self._ready = self._ready, []
-                for run in ready:
-                    self._begin(run, in_a_crowd=True)
+                if (gate := self._closed_gate()) is not None:
+                    gate.set_result(None)
             case Never():
-                self._ready.clear()
+                if (gate := self._closed_gate()) is not None:
+                    gate.cancel()
             case Cancel():
                 self._stop(set(message.run_ids), message.reason)
             case BelongsTo():
@@ -103,13 +105,36 @@ class Child:
         except Exception as error:
             return failed_to_begin(order, error)
 
-    def _begin(self, run: LiveRun | RunEnd, *, in_a_crowd: bool = False) -> None:
+    def _begin(self, run: LiveRun | RunEnd) -> None:
         if isinstance(run, RunEnd):
             self._send(run)
+        else:
+            self._outputs.open(run.output)
+            self._runs[run] = self._loop.create_task(self._perform(run))
+
+    def _closed_gate(self) -> asyncio.Future[None] | None:
+        """Before which runs wait that were made ready, if any were."""
+        gate, self._gate = self._gate, None
+        return gate
+
+    def _make_ready(self, run: LiveRun | RunEnd, gate: asyncio.Future[None]) -> None:
+        """gate: before which its task waits, with others that begin at the same instant: then nothing is left to be made."""
+        if isinstance(run, RunEnd):
+            end = run
+            gate.add_done_callback(lambda opened: None if opened.cancelled() else self._send(end))
             return
-        run.in_a_crowd = in_a_crowd
+        run.in_a_crowd = True
         self._outputs.open(run.output)
-        self._runs[run] = self._loop.create_task(self._perform(run))
+        self._runs[run] = self._loop.create_task(self._perform_behind(gate, run))
+
+    async def _perform_behind(self, gate: asyncio.Future[None], run: LiveRun) -> None:
+        try:
+            await gate
+        except asyncio.CancelledError:  # its claim came to nothing
+            del self._runs[run]
+            self._outputs.closed(run.output)
+        else:
+            await self._perform(run)
 
     async def _perform(self, run: LiveRun) -> None:
         capture(run.output)
