@@ -468,7 +468,7 @@ GUARDS = (
     Guard(
         "live: a change in a savepoint is told", "sql/functions/live_v*.sql",
         "coalesce(pg_snapshot_xmin(p_since)::text::bigint, 0) AS oldest", "coalesce(pg_snapshot_xmax(p_since)::text::bigint, 0) AS oldest",
-        ("tests/admin/test_job_cache.py::test_a_long_transaction_does_not_hide_what_others_change_nor_have_all_read_again",),
+        ("tests/admin/test_changes.py::test_changes_are_told_once_and_of_a_savepoint_too",),
     ),
     Guard(
         "live: a line comes once", "admin/pgcron_admin/live/stream.py",
