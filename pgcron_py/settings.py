@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     queues: Annotated[list[str] | None, NoDecode] = Field(
         None, description="queues a worker serves, comma-separated; unset = all"
     )
+    busy_share: float = Field(
+        0.1,
+        ge=0.01,
+        le=1,
+        description="share of their time for which workers claim from a backlog while other clients of the server commit much, all workers together; 1 = they never give way",
+    )
     lease_ttl: float = Field(30.0, ge=2, le=3600, description="seconds after which a silent worker's runs are given up")
     beat: float = Field(6.0, gt=0, le=600, description="seconds between beats; at most a quarter of lease_ttl")
     shutdown_grace: float = Field(30.0, ge=0, le=86_400, description="seconds that runs may go on after SIGTERM")

@@ -43,7 +43,7 @@ NO_SESSION: Any = None  # the operations bring their connection
 def claimer_of(worker: WorkerId) -> Claimer:
     claimer = Claimer(
         NO_SESSION, NO_SESSION, Book(), Lease(30), DatabaseClock(), SILENT,
-        starter=NobodyStarts(), free_slots=lambda is_async: 10, is_async=lambda handler: True, few=1, queues=None,
+        starter=NobodyStarts(), free_slots=lambda is_async: 10, is_async=lambda handler: True, few=1, queues=None, busy_share=1.0,
     )  # fmt: skip
     claimer.belongs_to(worker)
     return claimer

@@ -9,20 +9,21 @@ import pytest
 from structlog import get_logger
 from structlog.testing import capture_logs
 
-from pgcron_workers.giving_way import BUSY, EVERY, FORGOTTEN, LARGE, SHARE, GivingWay
+from pgcron_workers.giving_way import BUSY, EVERY, FORGOTTEN, LARGE, GivingWay
 from support.fleet import Fleet, wait_for
 from support.steps import Stage
 
 TRANSACTIONS = "DO $$ BEGIN FOR n IN 1..{} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
 ROUND = 0.01  # seconds
+SHARE = 0.25
 
 
 class Rounds:
     """Rounds of claims by a clock of their own, on a real server."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, share: float = SHARE) -> None:
         self.stage, self.actor, self.now = stage, stage.actor(), 100.0
-        self.giving_way = GivingWay(get_logger(), clock=lambda: self.now)
+        self.giving_way = GivingWay(get_logger(), share, clock=lambda: self.now)
 
     def rest_after(self, seconds: float, *, others: float = 0, runs: int = LARGE) -> float:
         """Of a round that ends so much later, in which others wrote so many transactions a second."""
@@ -64,6 +65,11 @@ def test_several_workers_have_the_share_together(rounds: Rounds) -> None:
 def test_a_claim_of_few_runs_is_no_backlog(rounds: Rounds) -> None:
     rounds.rest_after(EVERY)
     assert rounds.rest_after(EVERY, others=2 * BUSY, runs=LARGE - 1) == 0
+
+
+def test_with_the_whole_share_it_never_rests(stage: Stage) -> None:
+    rounds = Rounds(stage, share=1)
+    assert [rounds.rest_after(EVERY, others=2 * BUSY) for _ in range(3)] == [0, 0, 0]
 
 
 def test_what_others_did_long_ago_says_nothing(rounds: Rounds) -> None:

@@ -65,7 +65,7 @@ class Claimer:
     def __init__(
         self, session: Session, second: Session, book: Book, lease: Lease, clock: DatabaseClock, log: FilteringBoundLogger,
         *, starter: Starter, free_slots: Callable[[bool], int], is_async: Callable[[str], bool], few: int,
-        queues: list[str] | None,
+        queues: list[str] | None, busy_share: float,
     ) -> None:  # fmt: skip
         self.alarm = Alarm()
         self.mutex = asyncio.Lock()
@@ -89,7 +89,7 @@ class Claimer:
         self._backoff = BACKOFF_FIRST
         self._gathered = False
         self._is_burst = False  # there was more than fitted in the last claims
-        self._giving_way = GivingWay(log)
+        self._giving_way = GivingWay(log, busy_share)
         self._reserved = 0  # slots for claims that go on
         self._claimed = 0  # runs, in this round
         self._took = 0.0  # when the last claim ended

@@ -20,6 +20,11 @@ from pgcron_workers.supervise import launch
     "--processes", type=int, help="Most `def` handlers at a time, a process each [env: PGCRON_PROCESSES; default 4]."
 )
 @click.option("--queues", metavar="A,B", help="Serve only these queues [env: PGCRON_QUEUES; default all].")
+@click.option(
+    "--busy-share",
+    type=float,
+    help="Share of the time for a backlog while others commit much; 1: all [env: PGCRON_BUSY_SHARE; default 0.1].",
+)
 @click.option("--database-url", metavar="URL", help="Where schema pgcron lives [env: PGCRON_DATABASE_URL].")
 @click.option(
     "--shutdown-grace",
@@ -52,7 +57,8 @@ def worker(**flags: object) -> None:
         raise InvalidArguments("app is not set", hint="give --app MODULE[:ATTR] or set PGCRON_APP")
     config = WorkerConfig(
         settings.database_url, settings.app, settings.concurrency, settings.processes, settings.cancel_grace, settings.queues,
-        settings.lease_ttl, settings.beat, settings.shutdown_grace, settings.log_level, settings.log_retention_days, builtins_of(settings),
+        settings.lease_ttl, settings.beat, settings.shutdown_grace, settings.log_level, settings.log_retention_days, settings.busy_share,
+        builtins_of(settings),
     )  # fmt: skip
     launch(Launch(config, settings.log_format, settings.health_host, settings.health_port, _is_debugging()))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What a worker needs to know. Times in seconds. builtins: what the handlers that come with pgcron may do."""
+    """What a worker needs to know. Times in seconds. busy_share: see GivingWay. builtins: what the handlers that come with pgcron may do."""
 
     database_url: str
     app: str
@@ -22,6 +22,7 @@ class WorkerConfig:
     shutdown_grace: float = 30.0
     log_level: str = "info"
     log_retention_days: int = 90
+    busy_share: float = 0.1
     builtins: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -1,7 +1,7 @@
 """A worker that drains a backlog leaves room for the other clients of a busy database.
 
 A backlog is claimed as fast as it can be, and on a server with few processors that takes them from everybody else. So while others
-commit much, a worker claims for a share of its time only, all workers together for SHARE of one's. How much others commit is read off the
+commit much, a worker claims for a share of its time only, all workers together for that share of one's. How much others commit is read off the
 server's counter of transactions that write: a claim or a record takes one for some hundred runs, and so hardly counts.
 Single runs never wait: who claims few has no backlog.
 """
@@ -17,17 +17,16 @@ from structlog.typing import FilteringBoundLogger
 from pgcron_py.storage import claims
 
 BUSY = 1000.0  # transactions that write, a second
-SHARE = 0.2
 LARGE = 100  # runs in a round of claims
 EVERY = 0.2  # seconds between looks, while there is a backlog
 FORGOTTEN = 2.0  # seconds after which an earlier look says nothing about now
 
 
 class GivingWay:
-    """How long to rest between rounds of claims. clock: monotonic seconds."""
+    """How long to rest between rounds of claims. share: of the time, for claims; 1: it never rests. clock: monotonic seconds."""
 
-    def __init__(self, log: FilteringBoundLogger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._clock = log, clock
+    def __init__(self, log: FilteringBoundLogger, share: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log, self._share, self._clock = log, share, clock
         self._looked_at = -FORGOTTEN
         self._until = 0.0
         self._newest = 0
@@ -41,13 +40,13 @@ class GivingWay:
 
     async def after(self, connection: AsyncConnection, began: float, runs: int) -> None:
         """After a round of claims that left a backlog. began: by the clock; runs: what it claimed."""
-        if runs < LARGE:
+        if runs < LARGE or self._share >= 1:
             return
         now = self._clock()
         if now - self._looked_at >= EVERY:
             await self._look(connection, now)
         if self._is_busy:
-            self._until = now + (now - began) * (self._workers / SHARE - 1)
+            self._until = now + (now - began) * (self._workers / self._share - 1)
 
     async def _look(self, connection: AsyncConnection, now: float) -> None:
         before, since = self._newest, now - self._looked_at

@@ -82,6 +82,7 @@ class Supervisor:
         self._claimer = Claimer(
             self._sessions["claim"], self._sessions["claim 2"], self._book, self._lease, self._clock, log,
             starter=self._executor, free_slots=self._free_slots, is_async=self._executor.is_async, few=min(config.concurrency // 4, 100), queues=config.queues,
+            busy_share=config.busy_share,
         )  # fmt: skip
         self._recorder = Recorder(
             self._sessions["record"], self._book, log, on_free=self._claimer.alarm.ring, on_retry=self._claimer.hint
