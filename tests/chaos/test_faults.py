@@ -222,7 +222,7 @@ def test_a_finish_whose_reply_was_lost_is_recorded_once(fleet: Fleet, proxy) -> 
     fleet.app(PLAIN)
     fleet.environment |= QUICK
     worker = fleet.start(url=url)
-    through.swallow_reply_to(b'"finish_token"')  # not its name: that is sent once, before the first run ends
+    through.swallow_reply_to(b'{"SUCCESS"}')  # not its name: that is sent once, before the first run ends
     fleet.do("SELECT pgcron.run_now('plain')")
     assert through.has_swallowed(10)
     (run,) = fleet.ended("plain", 1)

@@ -223,7 +223,9 @@ def test_a_fleet_that_was_away_says_from_when_until_when(fleet: Fleet) -> None:
     fleet.app("@app.cron_job('tick', '* * * * * *')\nasync def tick(): ...\n")
     with http_sink() as sink:
         hook(fleet, sink, events=["fleet_silent"])
-        fleet.start().stop()
+        worker = fleet.start()
+        wait_for(lambda: fleet.row("SELECT looked_at FROM pgcron.cron_watch")["looked_at"], "it is there")
+        worker.stop()
         fleet.do("UPDATE pgcron.cron_watch SET looked_at = looked_at - interval '1 h'")  # an hour later
         fleet.start()
         wait_for(lambda: sink.received, "told")

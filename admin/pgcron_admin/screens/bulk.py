@@ -10,7 +10,7 @@ from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath, Parameter, QueryParameter
 from litestar.response import Redirect
 
 from pgcron_admin import commands
@@ -79,7 +79,7 @@ class Choice:
 @get("/jobs/bulk", guards=[requires(Permission.VIEW)])
 async def confirm_bulk(
     request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages], database: NamedDependency[Database],
-    action: Text = "", job: Annotated[list[str] | None, Parameter(max_items=1000)] = None, everything: Annotated[str, Parameter(query="all", max_length=1)] = "",
+    action: Text = "", job: Annotated[list[str] | None, Parameter(max_items=1000)] = None, everything: Annotated[str, QueryParameter(name="all", max_length=1)] = "",
     search: Text = "", tag: Text = "", show: Text = "",
 ) -> Response[str]:  # fmt: skip
     choice = Choice.of(job or [], everything, search, tag, show)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath, Parameter, QueryParameter
 
 from pgcron_admin.database import Connection, Database
 from pgcron_admin.permissions import requires
@@ -109,7 +109,7 @@ def asked_for(
 @get("/jobs", guards=[requires(Permission.VIEW)])
 async def list_jobs(
     request: Request[Any, Any, Any], principal: NamedDependency[Principal], pages: NamedDependency[Pages], database: NamedDependency[Database],
-    search: Text = "", tag: Text = "", show: Text = "", sort: Text = "", hide: Text = "", open_: Annotated[str, Parameter(query="open", max_length=200)] = "",
+    search: Text = "", tag: Text = "", show: Text = "", sort: Text = "", hide: Text = "", open_: Annotated[str, QueryParameter(name="open", max_length=200)] = "",
     page: Annotated[int, Parameter(ge=1, le=10_000)] = 1,
 ) -> Response[str]:  # fmt: skip
     asked = asked_for(search, tag, show, sort, hide, open_, page)
