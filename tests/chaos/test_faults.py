@@ -178,9 +178,15 @@ def lose_the_reply_to_a_claim(fleet: Fleet, through: Proxy, how: str) -> None:
         through.swallow_reply_to(fleet.row("SELECT id FROM pgcron.cron_job WHERE name = 'plain'")["id"].hex.encode())
         fleet.do("SELECT pgcron.run_now('plain')")
     elif how == "ahead of time":
-        fleet.do(SOON)
-        at = fleet.row("SELECT next_run_at AS at FROM pgcron.cron_job WHERE name = 'plain'")["at"]
-        through.swallow_reply_to(f"claim_stands('{at:%Y-%m-%dT%H:%M:%S}".encode())
+        for _ in range(4):
+            fleet.do(SOON)
+            at = fleet.row("SELECT next_run_at AS at FROM pgcron.cron_job WHERE name = 'plain'")["at"]
+            through.swallow_reply_to(f"claim_stands('{at:%Y-%m-%dT%H:%M:%S}".encode())
+            if through.has_swallowed(6):
+                return
+            fleet.ended("plain")  # at its time: the worker had no processor in the few milliseconds before it
+            fleet.do("DELETE FROM pgcron.cron_log")
+            (fleet.folder / "ran").unlink()
     else:
         through.swallow_reply_to(b"COMMIT")
         fleet.do(BACKFILL)

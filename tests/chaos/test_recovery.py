@@ -211,9 +211,11 @@ def test_results_that_come_during_an_outage_are_written_after_it(
         for index in range(8):
             def make(index):
                 async def patient() -> int:
+                    open(f"begun-{{index}}", "w").close()
                     await asyncio.sleep(2 + {length - 4:g} * index / 7)
                     return index
                 def stubborn() -> int:
+                    open(f"begun-{{index}}", "w").close()
                     time.sleep(2 + {length - 4:g} * index / 7)
                     return index
                 return stubborn if index % 4 == 0 else patient
@@ -223,6 +225,8 @@ def test_results_that_come_during_an_outage_are_written_after_it(
     worker = fleet.start(url=url)
     ask_for_all(fleet)
     run_ids = [run["id"] for run in running(fleet, 8)]
+    # Their rows are there a moment before the worker hears that its claims are committed.
+    wait_for(lambda: len(list(fleet.folder.glob("begun-*"))) == 8, "all have begun")
     outage(through)
     time.sleep(length)  # meanwhile all have ended: nobody outside can see it
     through.fall_silent(False)
