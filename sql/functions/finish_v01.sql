@@ -67,7 +67,7 @@ END $$;
 COMMENT ON FUNCTION pgcron.finish_runs(uuid, json) IS
   'finish_batch for runs as a JSON array of objects; what became of each.';
 
--- The statement that every run pays for. Rows are found by arrays of their ids and hashed with what came as JSON, and a nested
+-- The statement that every run pays for. Rows are found by arrays of their ids and hashed with what came, and a nested
 -- loop is forbidden: planned while the tables were empty, it would read all of a table for each run, and still do so when it has a million
 -- rows.
 CREATE FUNCTION pgcron.end_runs(p_worker uuid, p_ids uuid[], p_jobs uuid[], p_statuses text[], p_durations bigint[], p_tokens uuid[], p_more json,

@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from pgcron_admin.assets import FOLDER
-from support.admin import People, Server, admin_process
+from support.admin import People, admin_process
+from support.admin_sites import Place
 from support.kept import kept
 from support.showcase import seed
 
@@ -49,18 +50,10 @@ class Tab:
 
 
 @dataclass(frozen=True)
-class Site:
-    """db_url: as superuser. web_url: as a member of pgcron_web."""
+class Site(Place):
+    """With a browser before it."""
 
-    db_url: str
-    web_url: str
-    server: Server
-    people: People
     chromium: Browser
-
-    @property
-    def url(self) -> str:
-        return self.server.url
 
     def context(
         self, role: str | None, *, dark: bool = False, phone: bool = False, scripts: bool = True

@@ -13,18 +13,24 @@ from support.snapshots import Snapshots
 
 
 @dataclass(frozen=True)
-class Site:
-    """db_url: as superuser. web_url: as a member of pgcron_web, which the admin is. renew: leaves no row of the tests before."""
+class Place:
+    """An admin and its database. db_url: as superuser. web_url: as a member of pgcron_web, which the admin is."""
 
     db_url: str
     web_url: str
     server: Server
     people: People
-    renew: Callable[[], None]
 
     @property
     def url(self) -> str:
         return self.server.url
+
+
+@dataclass(frozen=True)
+class Site(Place):
+    """renew: leaves no row of the tests before."""
+
+    renew: Callable[[], None]
 
     def browser(self) -> Browser:
         return Browser(self.url)

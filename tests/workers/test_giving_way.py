@@ -9,7 +9,7 @@ import pytest
 from structlog import get_logger
 from structlog.testing import capture_logs
 
-from pgcron_workers.giving_way import BUSY, EVERY, FORGOTTEN, LARGE, GivingWay
+from pgcron_workers.giving_way import BUSY, EVERY, FORGOTTEN, LARGE, LONGEST, GivingWay
 from support.fleet import Fleet, wait_for
 from support.steps import Stage
 
@@ -25,12 +25,12 @@ class Rounds:
         self.stage, self.actor, self.now = stage, stage.actor(), 100.0
         self.giving_way = GivingWay(get_logger(), share, clock=lambda: self.now)
 
-    def rest_after(self, seconds: float, *, others: float = 0, runs: int = LARGE) -> float:
+    def rest_after(self, seconds: float, *, others: float = 0, runs: int = LARGE, took: float = ROUND) -> float:
         """Of a round that ends so much later, in which others wrote so many transactions a second."""
         if others:
             self.stage.do(TRANSACTIONS.format(round(others * seconds)))
         self.now += seconds
-        self.actor.do(lambda connection: self.giving_way.after(connection, self.now - ROUND, runs))
+        self.actor.do(lambda connection: self.giving_way.after(connection, self.now - took, runs))
         return self.giving_way.rest
 
 
@@ -60,6 +60,11 @@ def test_several_workers_have_the_share_together(rounds: Rounds) -> None:
         rounds.stage.worker()
     rounds.rest_after(EVERY)
     assert rounds.rest_after(EVERY, others=2 * BUSY) == pytest.approx(3 * ROUND / SHARE - ROUND)
+
+
+def test_however_slow_a_claim_was_it_does_not_rest_for_long(rounds: Rounds) -> None:
+    rounds.rest_after(EVERY)
+    assert rounds.rest_after(EVERY, others=2 * BUSY, took=10 * LONGEST) == pytest.approx(LONGEST)
 
 
 def test_a_claim_of_few_runs_is_no_backlog(rounds: Rounds) -> None:

@@ -26,11 +26,9 @@ def break_all(db_url: str) -> None:
     assert ended == [(True,)] * BROKEN
 
 
-async def use_async(pools: Pools) -> int:
+async def use_async(pools: Pools) -> None:
     async with pools.connection_async() as connection:
-        row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
-        assert row is not None
-        return int(row[0])
+        await connection.execute("SELECT 1")
 
 
 def test_after_a_restart_an_async_handler_has_a_connection_at_once(db_url: str) -> None:
@@ -43,7 +41,7 @@ def test_after_a_restart_an_async_handler_has_a_connection_at_once(db_url: str) 
         await until(lambda: pool.get_stats()["pool_available"] == BROKEN)
         break_all(db_url)
         began = time.monotonic()
-        assert len(set(await asyncio.gather(*(use_async(pools) for _ in range(BROKEN))))) >= 1
+        await asyncio.gather(*(use_async(pools) for _ in range(BROKEN)))
         assert time.monotonic() - began < SOON
         assert pool.closed
         await pools.close_async()

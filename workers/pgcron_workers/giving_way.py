@@ -3,7 +3,7 @@
 A backlog is claimed as fast as it can be, and on a server with few processors that takes them from everybody else. So while others
 commit much, a worker claims for a share of its time only, all workers together for that share of one's. How much others commit is read off the
 server's counter of transactions that write: a claim or a record takes one for some hundred runs, and so hardly counts.
-Single runs never wait: who claims few has no backlog.
+Who claims few has no backlog and never rests; what comes due while there is one waits for LONGEST at most.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pgcron_py.storage import claims
 BUSY = 1000.0  # transactions that write, a second
 LARGE = 100  # runs in a round of claims
 EVERY = 0.2  # seconds between looks, while there is a backlog
+LONGEST = 0.5  # seconds of rest, however many workers share and however slow a claim was
 FORGOTTEN = 2.0  # seconds after which an earlier look says nothing about now
 
 
@@ -46,7 +47,7 @@ class GivingWay:
         if now - self._looked_at >= EVERY:
             await self._look(connection, now)
         if self._is_busy:
-            self._until = now + (now - began) * (self._workers / self._share - 1)
+            self._until = now + min((now - began) * (self._workers / self._share - 1), LONGEST)
 
     async def _look(self, connection: AsyncConnection, now: float) -> None:
         before, since = self._newest, now - self._looked_at
